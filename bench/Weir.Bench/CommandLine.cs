@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Weir.Bench.Benchmarks;
 using Weir.Bench.Parts;
 
 namespace Weir.Bench;
@@ -8,8 +9,8 @@ internal static class CommandLine
 {
     public static Command For(IBenchmark benchmark)
     {
-        var rounds = new Option<int?>("--rounds") { Description = "Rounds; each measures every peer once. Defaults to 8, with --quick 3." };
-        var seconds = new Option<double?>("--seconds") { Description = "Length of one measurement. Defaults to 1, with --quick 0.3." };
+        var rounds = new Option<int?>("--rounds") { Description = $"Rounds; each measures every peer once. Defaults to {benchmark.DefaultRounds}, with --quick to at most 3." };
+        var seconds = new Option<double?>("--seconds") { Description = $"Length of one measurement. Defaults to {benchmark.DefaultSeconds}, with --quick to 0.3." };
         var quick = new Option<bool>("--quick") { Description = "A short run: does everything work?" };
         var json = new Option<FileInfo?>("--json") { Description = "Also write all samples to this file.", HelpName = "FILE" };
         var check = new Option<bool>("--check") { Description = "Exit with 3 when a target is missed." };
@@ -28,8 +29,8 @@ internal static class CommandLine
         {
             bool isQuick = arguments.GetValue(quick);
             var settings = new Settings(
-                arguments.GetValue(rounds) ?? (isQuick ? 3 : 8),
-                arguments.GetValue(seconds) ?? (isQuick ? 0.3 : 1),
+                arguments.GetValue(rounds) ?? (isQuick ? Math.Min(3, benchmark.DefaultRounds) : benchmark.DefaultRounds),
+                arguments.GetValue(seconds) ?? (isQuick ? 0.3 : benchmark.DefaultSeconds),
                 isQuick,
                 arguments.GetValue(serverCpu),
                 arguments.GetValue(clientCpu));
@@ -55,6 +56,18 @@ internal static class CommandLine
 
             return arguments.GetValue(check) && report.Targets.Any(target => !target.Met) ? 3 : 0;
         });
+        return command;
+    }
+
+    /// <summary>The server that <c>idle</c> starts in a process of its own.</summary>
+    public static Command ForIdleServer()
+    {
+        var name = new Argument<string>("name");
+        var port = new Argument<int>("port");
+        var command = new Command("idle-server", "The server of the idle benchmark.") { Hidden = true };
+        command.Add(name);
+        command.Add(port);
+        command.SetAction(arguments => IdleServer.Run(arguments.GetRequiredValue(name), arguments.GetRequiredValue(port)));
         return command;
     }
 

@@ -15,6 +15,10 @@ internal interface IBenchmark
     /// <summary>Its own options, beside those that every benchmark has.</summary>
     IReadOnlyList<Option> Options => [];
 
+    int DefaultRounds => 8;
+
+    double DefaultSeconds => 1;
+
     /// <summary>
     /// Measures, and tells the report. Runs on the process's first thread. Throws <see cref="BenchException"/> where
     /// something the user can mend is wrong.

@@ -7,6 +7,9 @@ using Weir.Bench.Parts;
 IBenchmark[] benchmarks =
 [
     new EchoBenchmark(),
+    new FloodBenchmark(),
+    new IdleBenchmark(),
+    new SyscallsBenchmark(),
 ];
 
 // Servers are children: none may outlive this process, however it ends.
@@ -20,6 +23,7 @@ foreach (IBenchmark benchmark in benchmarks)
     root.Add(CommandLine.For(benchmark));
 }
 
+root.Add(CommandLine.ForIdleServer());
 return root.Parse(args).Invoke();
 
 static void Stop(PosixSignalContext context)

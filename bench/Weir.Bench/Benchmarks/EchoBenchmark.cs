@@ -57,34 +57,25 @@ internal sealed class EchoBenchmark : IBenchmark
     public void Run(Settings settings, ParseResult arguments, Report report)
     {
         string cells = arguments.GetValue(_cells) ?? (settings.Quick ? "64x64x1" : string.Join(',', AllCells));
-        Load[] loads = [.. cells.Split(',').Select(Load.Parse)];
-        List<Peer> peers = Choose(arguments.GetValue(_peers)!, arguments.GetValue(_auto), loads);
-        peers.AddRange((arguments.GetValue(_more) ?? []).Select(Peer.Parse));
+        Load[] loads = Load.ParseAll(cells);
+        Peer[] peers =
+        [
+            .. Choose(arguments.GetValue(_peers)!, arguments.GetValue(_auto), loads),
+            .. (arguments.GetValue(_more) ?? []).Select(Peer.Parse),
+            Peer.C,
+            Peer.CAgain,
+        ];
 
         var generator = new LoadGenerator(settings);
-        var servers = new List<EchoServer>();
-        try
+        using var servers = ServerSet.Start(peers, settings, Buffer);
+        foreach (Load load in loads)
         {
-            foreach (Peer peer in peers)
-            {
-                servers.Add(EchoServer.Start(peer, settings.ServerCpu, Buffer));
-            }
-
-            Report.Remark($"warming up {servers.Count} servers");
-            WarmUp.Servers(servers, generator, settings);
-            foreach (Load load in loads)
-            {
-                // Spinning trades CPU time for the round trip of a lone message; elsewhere it says nothing.
-                EchoServer[] taking = [.. servers.Where(server => server.Peer != Peer.WeirSpin || load.Connections == 1)];
-                Cell cell = MeasureCell(load, taking, generator, settings);
-                cell.Print();
-                cell.Keep(report);
-                AddTargets(cell, report);
-            }
-        }
-        finally
-        {
-            servers.ForEach(server => server.Dispose());
+            // Spinning trades CPU time for the round trip of a lone message; elsewhere it says nothing.
+            EchoServer[] taking = [.. servers.Where(server => server.Peer != Peer.WeirSpin || load.Connections == 1)];
+            Cell cell = MeasureCell(load, taking, generator, settings);
+            cell.Print();
+            cell.Keep(report);
+            AddTargets(cell, report);
         }
     }
 
@@ -114,7 +105,7 @@ internal sealed class EchoBenchmark : IBenchmark
             }
         }
 
-        return [.. peers, Peer.C, Peer.CAgain];
+        return peers;
     }
 
     private static Cell MeasureCell(Load load, EchoServer[] servers, LoadGenerator generator, Settings settings)

@@ -7,6 +7,13 @@ internal sealed class ChildProcess : IDisposable
 {
     private static readonly List<ChildProcess> Living = [];
 
+    /// <summary>
+    /// Switches of the .NET runtime that a developer may have set: servers run as their users run them, and a peer that
+    /// needs a switch names it.
+    /// </summary>
+    private static readonly string[] Cleared =
+        ["DOTNET_TieredCompilation", "DOTNET_TieredPGO", "DOTNET_ReadyToRun", "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS"];
+
     private readonly Process _process;
     private readonly Task<string> _errors;
 
@@ -42,6 +49,11 @@ internal sealed class ChildProcess : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        foreach (string name in Cleared)
+        {
+            start.Environment.Remove(name);
+        }
+
         foreach ((string name, string value) in environment ?? new Dictionary<string, string>())
         {
             start.Environment[name] = value;
@@ -76,7 +88,7 @@ internal sealed class ChildProcess : IDisposable
     }
 
     /// <summary>Waits for an end without failure; throws, with what it said on stderr, otherwise.</summary>
-    public void WaitForEnd(TimeSpan limit)
+    public void WaitForEnd(TimeSpan limit, bool ignoreExitCode = false)
     {
         string name = _process.StartInfo.ArgumentList.FirstOrDefault(a => a.Contains('/')) ?? _process.StartInfo.FileName;
         name = Path.GetFileName(name);
@@ -85,7 +97,7 @@ internal sealed class ChildProcess : IDisposable
             throw new BenchException($"{name} did not end within {limit.TotalSeconds:0} s");
         }
 
-        if (_process.ExitCode != 0)
+        if (_process.ExitCode != 0 && !ignoreExitCode)
         {
             throw new BenchException($"{name} ended with {_process.ExitCode}: {Errors}");
         }

@@ -19,13 +19,29 @@ internal sealed class EchoServer : IDisposable
 
     public int Id => _process.Id;
 
-    /// <summary>Starts a server and returns when it accepts connections.</summary>
-    public static EchoServer Start(Peer peer, int cpu, int buffer)
+    /// <summary>Resident bytes, counted page by page (statm's figure may be off by some hundred pages).</summary>
+    public long ResidentBytes
+    {
+        get
+        {
+            string line = File.ReadLines($"/proc/{Id}/smaps_rollup").First(line => line.StartsWith("Rss:", StringComparison.Ordinal));
+            return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]) * 1024;
+        }
+    }
+
+    /// <summary>
+    /// Starts a server and returns when it accepts connections. What it says on stdout is dropped, unless
+    /// <paramref name="talks"/>: then <see cref="Ask"/> reads it.
+    /// </summary>
+    public static EchoServer Start(Peer peer, int cpu, int buffer, bool talks = false)
     {
         int port = FreePort();
         ChildProcess process = ChildProcess.Start(cpu, peer.Command(port, buffer), peer.Environment);
-        // Nobody reads what a server says on stdout, so it must not fill the pipe.
-        _ = process.Output.BaseStream.CopyToAsync(Stream.Null);
+        if (!talks)
+        {
+            _ = process.Output.BaseStream.CopyToAsync(Stream.Null); // a full pipe would stop it
+        }
+
         long started = Stopwatch.GetTimestamp();
         while (!Accepts(port))
         {
@@ -53,6 +69,27 @@ internal sealed class EchoServer : IDisposable
         {
             throw new BenchException($"{Peer.Name} ended with {_process.ExitCode} while it was measured: {_process.Errors}");
         }
+    }
+
+    /// <summary>Sends a line to the server's stdin and returns the line it answers with.</summary>
+    public string Ask(string question)
+    {
+        try
+        {
+            _process.Input.WriteLine(question);
+            _process.Input.Flush();
+            if (_process.Output.ReadLine() is { } answer)
+            {
+                return answer;
+            }
+        }
+        catch (IOException)
+        {
+            // It is gone: said below, with its own words.
+        }
+
+        ThrowIfEnded();
+        throw new BenchException($"{Peer.Name} does not answer");
     }
 
     public void Dispose() => _process.Dispose();

@@ -15,6 +15,9 @@ internal sealed record Load(int Connections, int Bytes, int Depth)
             : throw new BenchException($"a load is CONNECTIONSxBYTESxDEPTH, such as 64x64x1, not '{text}'");
     }
 
+    /// <summary>Reads loads separated by commas.</summary>
+    public static Load[] ParseAll(string text) => [.. text.Split(',').Select(Parse)];
+
     public override string ToString() => $"{Connections}x{Bytes}x{Depth}";
 }
 
@@ -24,6 +27,7 @@ internal sealed record Load(int Connections, int Bytes, int Depth)
 /// <param name="P50">Median round trip.</param>
 /// <param name="P99">99th percentile of the round trip.</param>
 /// <param name="Max">Longest round trip.</param>
+/// <param name="SteadyP99">The 99th percentile that senders on a steady beat would have seen.</param>
 /// <param name="Cpu">CPU time of the server per message, all its threads.</param>
 /// <param name="UserShare">The share of it spent outside the kernel (coarse: from 10 ms ticks).</param>
 /// <param name="ServerLoad">CPUs the server used.</param>
@@ -36,6 +40,7 @@ internal sealed record LoadResult(
     double P50,
     double P99,
     double Max,
+    double SteadyP99,
     double Cpu,
     double UserShare,
     double ServerLoad,
@@ -86,6 +91,7 @@ internal sealed class LoadGenerator(Settings settings)
             values["p50"],
             values["p99"],
             values["max"],
+            values["steady_p99"],
             values["cpu"],
             values["user_share"],
             values["server_load"],

@@ -1,6 +1,6 @@
 namespace Weir.Bench.Parts;
 
-/// <summary>A table on the console: the first column to the left, the numbers to the right.</summary>
+/// <summary>A table on the console: words to the left, numbers to the right.</summary>
 internal sealed class Table(params string[] headings)
 {
     private readonly List<string[]> _rows = [];
@@ -18,9 +18,10 @@ internal sealed class Table(params string[] headings)
     public void Print(TextWriter output)
     {
         int[] widths = [.. headings.Select((heading, i) => _rows.Select(row => row[i].Length).Append(heading.Length).Max())];
+        bool[] numbers = [.. headings.Select((_, i) => i > 0 && _rows.All(row => row[i] is ['-' or (>= '0' and <= '9'), ..]))];
         foreach (string[] row in _rows.Prepend(headings))
         {
-            IEnumerable<string> cells = row.Select((cell, i) => i == 0 ? cell.PadRight(widths[i]) : cell.PadLeft(widths[i]));
+            IEnumerable<string> cells = row.Select((cell, i) => numbers[i] ? cell.PadLeft(widths[i]) : cell.PadRight(widths[i]));
             output.WriteLine("  " + string.Join("  ", cells).TrimEnd());
         }
     }

@@ -20,16 +20,38 @@ static inline void record(histogram *h, uint64_t value) {
     if (value > h->largest) h->largest = value;
 }
 
+static inline uint64_t middle_of(int bucket) {
+    if (bucket < STEPS) return (uint64_t)bucket;
+    int shift = bucket / STEPS - 1;
+    return ((uint64_t)(bucket - shift * STEPS) << shift) + (1ull << shift) / 2;
+}
+
 // The middle of the bucket in which the given share (0..1) of all values is reached, in microseconds.
 static inline double percentile_us(const histogram *h, double share) {
     uint64_t wanted = (uint64_t)(share * (double)h->count), seen = 0;
     for (int i = 0; i < BUCKETS; i++) {
         seen += h->bucket[i];
         if (seen <= wanted) continue;
-        if (i < STEPS) return i / 1e3;
-        int shift = i / STEPS - 1;
-        uint64_t middle = ((uint64_t)(i - shift * STEPS) << shift) + (1ull << shift) / 2;
+        uint64_t middle = middle_of(i);
         return (double)(middle < h->largest ? middle : h->largest) / 1e3;
     }
     return (double)h->largest / 1e3;
+}
+
+// What senders on a steady beat would have seen. A connection that waits for its answer sends nothing meanwhile, so one
+// long stall shows as one slow message where a sender with a message every median round trip would have had hundreds:
+// each of those is added, at the time it would have waited.
+static inline const histogram *steady(const histogram *h) {
+    static histogram result;
+    result = *h;
+    uint64_t beat = (uint64_t)(percentile_us(h, 0.5) * 1e3);
+    for (int i = 0; beat && i < BUCKETS; i++) {
+        if (!h->bucket[i]) continue;
+        for (uint64_t wait = middle_of(i); wait > 2 * beat;) {
+            wait -= beat;
+            result.bucket[bucket_of(wait)] += h->bucket[i];
+            result.count += h->bucket[i];
+        }
+    }
+    return &result;
 }
