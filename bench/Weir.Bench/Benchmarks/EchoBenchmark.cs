@@ -167,7 +167,7 @@ internal sealed class EchoBenchmark : IBenchmark
         {
             string verdict = Noise > NoiseLimit ? " - NOISY, trust no small difference" : "";
             Report.Say();
-            Report.Say($"{load.Connections} connections, {load.Bytes} bytes, depth {load.Depth} (noise {Noise:P1}{verdict})");
+            Report.Say($"{load.Words} (noise {Noise:P1}{verdict}; {Quiet.Remark(samples.Values.SelectMany(rounds => rounds))})");
             var table = new Table(
                 "peer", "msg/s", "p50 us", "p99 us", "CPU us/msg", "user", "gen load", "rate / c-epoll", "CPU / c-epoll");
             foreach (Peer peer in samples.Keys)

@@ -49,7 +49,7 @@ internal sealed class FloodBenchmark : IBenchmark
         }
 
         Report.Say();
-        Report.Say($"{PingPong.Connections} connections of {PingPong.Bytes} bytes beside a flooder");
+        Report.Say($"{PingPong.Words}, beside a flooder ({Quiet.Remark(results.Values.SelectMany(rounds => rounds))})");
         table.Print(Console.Out);
         if (withWeir)
         {

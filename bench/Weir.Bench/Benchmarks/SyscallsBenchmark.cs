@@ -52,7 +52,7 @@ internal sealed class SyscallsBenchmark : IBenchmark
             Dictionary<EchoServer, List<Dictionary<string, double>>> results =
                 Rounds.Measure(settings.Rounds, servers, server => Count(server, load, messages, settings));
             Report.Say();
-            Report.Say($"{load.Connections} connections, {load.Bytes} bytes, depth {load.Depth}");
+            Report.Say(load.Words);
             var table = new Table("peer", "calls/msg", "of which");
             foreach ((EchoServer server, List<Dictionary<string, double>> rounds) in results)
             {

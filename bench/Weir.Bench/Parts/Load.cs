@@ -18,6 +18,9 @@ internal sealed record Load(int Connections, int Bytes, int Depth)
     /// <summary>Reads loads separated by commas.</summary>
     public static Load[] ParseAll(string text) => [.. text.Split(',').Select(Parse)];
 
+    /// <summary>The load in words.</summary>
+    public string Words => $"{Connections} connection{(Connections == 1 ? "" : "s")}, {Bytes} bytes, depth {Depth}";
+
     public override string ToString() => $"{Connections}x{Bytes}x{Depth}";
 }
 
@@ -32,6 +35,7 @@ internal sealed record Load(int Connections, int Bytes, int Depth)
 /// <param name="UserShare">The share of it spent outside the kernel (coarse: from 10 ms ticks).</param>
 /// <param name="ServerLoad">CPUs the server used.</param>
 /// <param name="GeneratorLoad">CPUs the generator used; near 1 the rate measures the generator.</param>
+/// <param name="OthersLoad">CPUs that neither of the two used, but somebody did.</param>
 /// <param name="FloodMegabytes">Megabytes per second that the flooding connection got back.</param>
 /// <param name="Total">Messages that returned in all, warm-up and end included.</param>
 internal sealed record LoadResult(
@@ -45,8 +49,23 @@ internal sealed record LoadResult(
     double UserShare,
     double ServerLoad,
     double GeneratorLoad,
+    double OthersLoad,
     double FloodMegabytes,
     long Total);
+
+/// <summary>Whether a measurement had the machine to itself.</summary>
+internal static class Quiet
+{
+    /// <summary>More than this, in CPUs, and others compete with what is measured.</summary>
+    private const double Limit = 0.1;
+
+    /// <summary>What to say of it beside a table: how busy others kept the machine in the median run.</summary>
+    public static string Remark(IEnumerable<LoadResult> results)
+    {
+        double others = Summary.Of(results.Select(result => result.OthersLoad)).Median;
+        return $"others used {others:0.00} CPUs{(others > Limit ? ": NOT A QUIET MACHINE" : "")}";
+    }
+}
 
 /// <summary>Starts the load generator against a server.</summary>
 internal sealed class LoadGenerator(Settings settings)
@@ -96,6 +115,7 @@ internal sealed class LoadGenerator(Settings settings)
             values["user_share"],
             values["server_load"],
             values["generator_load"],
+            values["others_load"],
             values["flood_mb"],
             (long)values["total"]);
     }

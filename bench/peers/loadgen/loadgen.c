@@ -225,6 +225,7 @@ static void run_load(void) {
     if (want.flood) add(&flooder, 104729);
     uint64_t time = now(), start = time + (uint64_t)(want.warmup * 1e9), end = start + (uint64_t)(want.seconds * 1e9);
     uint64_t before = 0, goal = want.messages ? want.messages : UINT64_MAX;
+    double machine_before = 0;
     cpu_time server_before = {0};
     struct rusage self_before, self_after;
     for (int i = 0; i < want.connections; i++) begin_messages(&all[i], (uint32_t)want.depth, now());
@@ -236,11 +237,13 @@ static void run_load(void) {
             before = returned;
             flooded = 0;
             server_before = cpu_time_of(want.pid);
+            machine_before = machine_ticks();
             getrusage(RUSAGE_SELF, &self_before);
         }
         time = turn();
     }
     cpu_time server_after = cpu_time_of(want.pid);
+    double machine_after = machine_ticks();
     getrusage(RUSAGE_SELF, &self_after);
     time = now();
     if (!measuring || returned == before) refuse("no message came back while measuring");
@@ -259,12 +262,14 @@ static void run_load(void) {
     double elapsed = (double)(time - start) / 1e9, cpu = (double)(server_after.total_ns - server_before.total_ns) / 1e3;
     double user = server_after.user_ticks - server_before.user_ticks, system = server_after.system_ticks - server_before.system_ticks;
     double self = seconds_of(self_before.ru_utime, self_after.ru_utime) + seconds_of(self_before.ru_stime, self_after.ru_stime);
+    double others = (machine_after - machine_before) / 100 - cpu / 1e6 - self;
     double steady_p99 = percentile_us(steady(&latency), 0.99);
     printf("messages=%lu rate=%.1f p50=%.2f p99=%.2f p999=%.2f max=%.2f steady_p99=%.2f cpu=%.5f user_share=%.4f server_load=%.4f "
-           "generator_load=%.4f flood_mb=%.2f in_flight=%lu total=%lu\n",
+           "generator_load=%.4f others_load=%.4f flood_mb=%.2f in_flight=%lu total=%lu\n",
            messages, (double)messages / elapsed, percentile_us(&latency, 0.5), percentile_us(&latency, 0.99),
            percentile_us(&latency, 0.999), (double)latency.largest / 1e3, steady_p99, cpu / (double)messages,
-           user + system > 0 ? user / (user + system) : 0, cpu / 1e6 / elapsed, self / elapsed, (double)flood_bytes / 1e6 / elapsed,
+           user + system > 0 ? user / (user + system) : 0, cpu / 1e6 / elapsed, self / elapsed, others > 0 ? others / elapsed : 0,
+           (double)flood_bytes / 1e6 / elapsed,
            in_flight, returned);
 }
 

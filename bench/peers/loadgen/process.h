@@ -1,4 +1,4 @@
-// process: the CPU time another process has used.
+// process: the CPU time that another process, or the whole machine, has used.
 #pragma once
 #include <errno.h>
 #include <stdint.h>
@@ -38,4 +38,14 @@ static cpu_time cpu_time_of(int pid) {
         sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lf %lf", &result.user_ticks,
                &result.system_ticks);
     return result;
+}
+
+// Ticks of 10 ms in which the CPUs of the machine were not idle; what a host took away counts as busy.
+static double machine_ticks(void) {
+    double user = 0, nice = 0, system = 0, irq = 0, softirq = 0, steal = 0;
+    FILE *file = fopen("/proc/stat", "r");
+    if (!file) return 0;
+    if (fscanf(file, "cpu %lf %lf %lf %*f %*f %lf %lf %lf", &user, &nice, &system, &irq, &softirq, &steal) != 6) user = 0;
+    fclose(file);
+    return user + nice + system + irq + softirq + steal;
 }
