@@ -80,6 +80,12 @@ internal sealed partial class EpollDriver
         return true;
     }
 
+    internal override void NoteFull(ulong token)
+    {
+        if (_slots.IsLive(token))
+            NoteFull(ref _slots.At(SlotTable.IndexOf(token)), token);
+    }
+
     private void NoteFull(ref Slot slot, ulong token)
     {
         slot.Ready &= ~EpollEvents.Out;

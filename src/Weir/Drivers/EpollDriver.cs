@@ -196,6 +196,16 @@ internal sealed partial class EpollDriver : IoDriver
 
     internal override void Cancel(IoOperation operation) => operation.End(-(int)Errno.ECANCELED);
 
+    internal override void EndAll()
+    {
+        for (int i = 0; i < _slots.Extent; i++)
+        {
+            ref Slot slot = ref _slots.At(i);
+            slot.Reader?.End(-(int)Closed);
+            slot.Writer?.End(-(int)Closed);
+        }
+    }
+
     internal override EpollEvents Readiness(ulong token, EpollEvents clear)
     {
         if (!_slots.IsLive(token))
@@ -276,7 +286,7 @@ internal sealed partial class EpollDriver : IoDriver
             if (slot.Descriptor < 0)
                 continue;
             int fd = slot.Descriptor;
-            bool lent = slot.Kind is DescriptorKind.Borrowed;
+            bool lent = slot.Kind is DescriptorKind.Borrowed or DescriptorKind.WatchedHandle;
             _slots.Free(i);
             if (!lent)
                 _kernel.Close(fd);

@@ -17,6 +17,9 @@ internal enum DescriptorKind : byte
 
     /// <summary>Handed to the loop for good, with a mask of the owner's choice and readiness that the owner clears.</summary>
     Watched,
+
+    /// <summary>As <see cref="Watched"/>, but closed by the handle it came in.</summary>
+    WatchedHandle,
 }
 
 /// <summary>
@@ -38,6 +41,9 @@ internal abstract class IoDriver : IDisposable
     /// <summary>Gives a descriptor back: waiting operations end with <see cref="Closed"/>. Must come before the close.</summary>
     internal abstract void Unregister(ulong token);
 
+    /// <summary>Ends every operation in progress with <see cref="Closed"/>.</summary>
+    internal abstract void EndAll();
+
     /// <summary>The token of a descriptor lent to the loop, which lasts as long as somebody waits on it.</summary>
     internal abstract ulong Borrow(int fd);
 
@@ -55,6 +61,9 @@ internal abstract class IoDriver : IDisposable
 
     /// <summary>Tries a queued operation. False: the kernel is not ready after all; the driver keeps the operation.</summary>
     internal abstract bool Perform(IoOperation operation);
+
+    /// <summary>A write made beside the driver found no room: forget that there was, and watch for it.</summary>
+    internal abstract void NoteFull(ulong token);
 
     /// <summary>One read without an operation; -EAGAIN: nothing is there.</summary>
     internal abstract nint ReadNow(ulong token, Span<byte> buffer);

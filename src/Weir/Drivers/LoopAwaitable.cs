@@ -124,6 +124,13 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
         return Queue.Post(this);
     }
 
+    /// <summary>As <see cref="StartFromElsewhere()"/>, for what has nothing to do before <paramref name="deadline"/>.</summary>
+    protected bool StartFromElsewhere(long deadline)
+    {
+        _status = AwaitableStatus.Queued;
+        return Queue.PostFor(deadline, this);
+    }
+
     /// <summary>What a caller awaits after a start that did not complete at once.</summary>
     internal ValueTask<int> AsValueTask(CancellationToken cancellation)
     {

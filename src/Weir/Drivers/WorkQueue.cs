@@ -27,6 +27,9 @@ internal abstract class WorkQueue
     /// <summary>Adds work from any thread and wakes the loop if it sleeps. False: the loop has stopped, the work will not run.</summary>
     internal abstract bool Post(LoopWork work);
 
+    /// <summary>As <see cref="Post"/>, but a loop that wakes by <paramref name="deadline"/> (monotonic nanoseconds) anyway is left asleep.</summary>
+    internal abstract bool PostFor(long deadline, LoopWork work);
+
     /// <summary>
     /// Whether the running task may go on without waiting. False: it has had its share of this turn and must give way to its neighbours.
     /// </summary>
