@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Weir;
 
 /// <summary>
-/// An epoll instance and the array its events come back in: what <see cref="Poller"/> and the loop's driver have in common. Results
+/// An epoll instance and the array its events come back in: what <c>Poller</c> and the loop's driver have in common. Results
 /// are those of the door (negated errno); judging them is the caller's part.
 /// </summary>
 /// <remarks><see cref="Control"/> may be called from any thread; <see cref="Wait"/> and the events belong to one at a time.</remarks>
