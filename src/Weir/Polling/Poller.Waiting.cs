@@ -136,7 +136,7 @@ public sealed unsafe partial class Poller
 
         if ((mode & PollerMode.SeparateDirections) == 0)
         {
-            events[count++] = new PollerEvent(key, mask, PollerEventKind.Descriptor, 1);
+            Put(events, ref count, token, key, mask, ownWaits);
             return;
         }
 
@@ -148,14 +148,14 @@ public sealed unsafe partial class Poller
         if (ended != 0 && ((interest & ReadSide) != 0 || write == 0))
             read |= ended;
         if (read != 0)
-            DeliverHalf(events, ref count, token, key, read, ownWaits);
+            Put(events, ref count, token, key, read, ownWaits);
         if (write != 0)
-            DeliverHalf(events, ref count, token, key, write, ownWaits);
+            Put(events, ref count, token, key, write, ownWaits);
     }
 
-    // The kernel was asked for as many events as there is room for; those that became two may not fit. The kernel reports an edge
-    // only once, so the rest is kept here for the next wait.
-    private void DeliverHalf(Span<PollerEvent> events, ref int count, ulong token, nint key, EpollEvents mask, int ownWaits)
+    // The kernel was asked for as many events as there is room for; when some became two, the last ones do not fit. The kernel reports an
+    // edge only once (and a level it would report in the same order again), so they are kept here for the next wait.
+    private void Put(Span<PollerEvent> events, ref int count, ulong token, nint key, EpollEvents mask, int ownWaits)
     {
         if (count < events.Length)
             events[count++] = new PollerEvent(key, mask, PollerEventKind.Descriptor, 1);

@@ -28,7 +28,8 @@ public enum PollerMode
 
     /// <summary>
     /// Readable and writable come as two events, as kqueue(2) reports them; ERR and HUP come with every direction of the interest. It is
-    /// still one registration: <see cref="OneShot"/> silences both directions together.
+    /// still one registration: <see cref="OneShot"/> silences both directions together. What a wait has no room for is kept for the next
+    /// one, and may be outdated by then.
     /// </summary>
     SeparateDirections = 8,
 }
