@@ -6,7 +6,10 @@ namespace Weir;
 /// An epoll instance and the array its events come back in: what the poller and the loop's driver have in common. Results
 /// are those of the door (negated errno); judging them is the caller's part.
 /// </summary>
-/// <remarks><see cref="Control"/> may be called from any thread; <see cref="Wait"/> and the events belong to one at a time.</remarks>
+/// <remarks>
+/// <see cref="Control"/> may be called from any thread; <see cref="Wait(long)"/> and the events belong to one at a time. Several threads
+/// wait at once through <see cref="Wait(byte*, int, long)"/>, each with a buffer of its own.
+/// </remarks>
 internal sealed unsafe class EpollSet : IDisposable
 {
     private readonly Kernel _kernel;
@@ -14,6 +17,7 @@ internal sealed unsafe class EpollSet : IDisposable
     private byte* _events;
     private int _fd;
 
+    /// <summary>A set with room for <paramref name="capacity"/> events; 0 where every waiter brings its own buffer.</summary>
     /// <exception cref="KernelException">No descriptor or no memory for it.</exception>
     internal EpollSet(Kernel kernel, int capacity)
     {
@@ -37,17 +41,20 @@ internal sealed unsafe class EpollSet : IDisposable
     /// Waits until something is ready or <paramref name="timeout"/> nanoseconds have passed (0: only looks; negative: for ever).
     /// Returns the number of events. A signal ends a wait early with 0: callers hold deadlines and ask again.
     /// </summary>
-    internal int Wait(long timeout)
+    internal int Wait(long timeout) => Wait(_events, _capacity, timeout);
+
+    /// <summary>As <see cref="Wait(long)"/>, into <paramref name="events"/>, which has room for <paramref name="capacity"/> entries.</summary>
+    internal int Wait(byte* events, int capacity, long timeout)
     {
         int count;
         if (timeout <= 0)
         {
-            count = _kernel.EpollWait(_fd, _events, _capacity, timeout == 0 ? 0 : -1);
+            count = _kernel.EpollWait(_fd, events, capacity, timeout == 0 ? 0 : -1);
         }
         else
         {
             TimeSpec span = TimeSpec.FromNanoseconds(timeout);
-            count = _kernel.EpollPWait2(_fd, _events, _capacity, &span);
+            count = _kernel.EpollPWait2(_fd, events, capacity, &span);
         }
 
         if (count >= 0)
