@@ -1,0 +1,33 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Weir.Bench;
+using Weir.Bench.Benchmarks;
+using Weir.Bench.Parts;
+
+IBenchmark[] benchmarks =
+[
+    new EchoBenchmark(),
+    new FloodBenchmark(),
+    new IdleBenchmark(),
+    new SyscallsBenchmark(),
+];
+
+// Servers are children: none may outlive this process, however it ends.
+using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+AppDomain.CurrentDomain.ProcessExit += (_, _) => ChildProcess.KillAll();
+
+var root = new RootCommand("Benchmarks of Weir. Each compares within one interleaved run and prints ratios.");
+foreach (IBenchmark benchmark in benchmarks)
+{
+    root.Add(CommandLine.For(benchmark));
+}
+
+root.Add(CommandLine.ForIdleServer());
+return root.Parse(args).Invoke();
+
+static void Stop(PosixSignalContext context)
+{
+    ChildProcess.KillAll();
+    Environment.Exit(128 + (context.Signal == PosixSignal.SIGINT ? 2 : 15));
+}
