@@ -11,6 +11,19 @@ internal sealed partial class EpollDriver
         _ => TryWait(operation, ref slot),
     };
 
+    // recv and send reach the socket without the file layer of read and write, and cannot block whatever the descriptor's flags.
+    private unsafe nint Read(ref Slot slot, byte* bytes, int length) => IsSocket(ref slot)
+        ? _kernel.Receive(slot.Descriptor, bytes, (nuint)length, MessageFlags.DontWait)
+        : _kernel.Read(slot.Descriptor, bytes, (nuint)length);
+
+    private unsafe nint Write(ref Slot slot, byte* bytes, int length) => IsSocket(ref slot)
+        ? _kernel.Send(slot.Descriptor, bytes, (nuint)length, MessageFlags.DontWait | MessageFlags.NoSignal)
+        : _kernel.Write(slot.Descriptor, bytes, (nuint)length);
+
+    private static bool IsSocket(ref Slot slot) => slot.Kind is DescriptorKind.Tcp or DescriptorKind.Socket;
+
+    private static bool WatchesOutOnDemand(ref Slot slot) => slot.Kind is DescriptorKind.Other or DescriptorKind.Socket;
+
     private unsafe bool TryRead(IoOperation operation, ref Slot slot)
     {
         Span<byte> buffer = operation.Buffer.Span;
@@ -18,7 +31,7 @@ internal sealed partial class EpollDriver
         fixed (byte* bytes = buffer)
         {
             do
-                count = _kernel.Read(slot.Descriptor, bytes, (nuint)buffer.Length);
+                count = Read(ref slot, bytes, buffer.Length);
             while (count == -(int)Errno.EINTR);
         }
 
@@ -52,7 +65,7 @@ internal sealed partial class EpollDriver
             while (operation.Done < buffer.Length)
             {
                 int left = buffer.Length - operation.Done;
-                nint count = _kernel.Write(slot.Descriptor, bytes + operation.Done, (nuint)left);
+                nint count = Write(ref slot, bytes + operation.Done, left);
                 if (count >= 0)
                 {
                     operation.Done += (int)count;
@@ -89,7 +102,7 @@ internal sealed partial class EpollDriver
     private void NoteFull(ref Slot slot, ulong token)
     {
         slot.Ready &= ~EpollEvents.Out;
-        if (slot.Kind == DescriptorKind.Other && (slot.Registered & EpollEvents.Out) == 0)
+        if (WatchesOutOnDemand(ref slot) && (slot.Registered & EpollEvents.Out) == 0)
             Watch(ref slot, token, slot.Registered | EpollEvents.Out);
     }
 
@@ -145,7 +158,7 @@ internal sealed partial class EpollDriver
             return -(nint)(int)Errno.EAGAIN;
         nint count;
         fixed (byte* bytes = buffer)
-            count = _kernel.Read(slot.Descriptor, bytes, (nuint)buffer.Length);
+            count = Read(ref slot, bytes, buffer.Length);
         NoteRead(ref slot, count, buffer.Length);
         return count;
     }
@@ -162,7 +175,7 @@ internal sealed partial class EpollDriver
             return -(nint)(int)Errno.EAGAIN;
         nint count;
         fixed (byte* bytes = buffer)
-            count = _kernel.Write(slot.Descriptor, bytes, (nuint)buffer.Length);
+            count = Write(ref slot, bytes, buffer.Length);
         if (count == -(int)Errno.EAGAIN || (count >= 0 && count < buffer.Length && slot.Kind == DescriptorKind.Tcp))
             NoteFull(ref slot, token);
         return count;

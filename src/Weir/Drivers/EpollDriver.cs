@@ -246,7 +246,7 @@ internal sealed partial class EpollDriver : IoDriver
                 reader.Enqueue();
             if (writer != null && (events & (writer.Interest | AlwaysReported)) != 0)
                 writer.Enqueue();
-            else if ((events & EpollEvents.Out) != 0 && slot.Kind == DescriptorKind.Other)
+            else if ((events & EpollEvents.Out) != 0 && WatchesOutOnDemand(ref slot))
                 Watch(ref slot, token, slot.Registered & ~EpollEvents.Out);
         }
 

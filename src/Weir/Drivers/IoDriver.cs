@@ -6,6 +6,9 @@ internal enum DescriptorKind : byte
     /// <summary>Anything: readiness ends with EAGAIN only, writability is watched only while someone waits for it.</summary>
     Other,
 
+    /// <summary>As <see cref="Other"/>, and a connected unix stream socket: read and written by recv and send.</summary>
+    Socket,
+
     /// <summary>
     /// A TCP connection: watched in both directions from the start (its sends raise no events), and a read that comes back short has
     /// emptied it, unless urgent data or the end was announced.

@@ -101,7 +101,7 @@ public sealed partial class Connection
     private static unsafe int OpenFor(Kernel kernel, EndPoint endPoint, ConnectOptions options, out DescriptorKind kind)
     {
         RawSocketAddress address = RawSocketAddress.From(endPoint);
-        kind = address.Domain == SocketDomain.Unix ? DescriptorKind.Other : DescriptorKind.Tcp;
+        kind = address.Domain == SocketDomain.Unix ? DescriptorKind.Socket : DescriptorKind.Tcp;
         int fd = SocketCalls.Open(kernel, address.Domain);
         try
         {

@@ -76,7 +76,7 @@ public sealed partial class Connection : DescriptorStream
         Connection first;
         try
         {
-            first = Accepted(loop, fds[0], DescriptorKind.Other);
+            first = Accepted(loop, fds[0], DescriptorKind.Socket);
         }
         catch
         {
@@ -86,7 +86,7 @@ public sealed partial class Connection : DescriptorStream
 
         try
         {
-            return (first, Accepted(loop, fds[1], DescriptorKind.Other));
+            return (first, Accepted(loop, fds[1], DescriptorKind.Socket));
         }
         catch
         {
@@ -108,7 +108,7 @@ public sealed partial class Connection : DescriptorStream
         int flags = KernelException.Check(kernel.Fcntl(fileDescriptor, FcntlCommand.GetStatusFlags, 0), "fcntl(F_GETFL)", fileDescriptor);
         kernel.Fcntl(fileDescriptor, FcntlCommand.SetStatusFlags, flags | (int)FileFlags.NonBlock);
         kernel.Fcntl(fileDescriptor, FcntlCommand.SetDescriptorFlags, 1); // FD_CLOEXEC
-        return Accepted(loop, fileDescriptor, domain == SocketDomain.Unix ? DescriptorKind.Other : DescriptorKind.Tcp);
+        return Accepted(loop, fileDescriptor, domain == SocketDomain.Unix ? DescriptorKind.Socket : DescriptorKind.Tcp);
     }
 
     /// <summary>Gives the descriptor back to the caller, who owns it from here on; operations in progress end as if it were closed.</summary>

@@ -89,7 +89,7 @@ public sealed class Listener : IDisposable
 
         KernelException.Check(bound, $"bind({endPoint})", fd);
         KernelException.Check(kernel.Listen(fd, options.Backlog), $"listen({endPoint})", fd);
-        return new Listener(loop, fd, DescriptorKind.Other, path);
+        return new Listener(loop, fd, DescriptorKind.Socket, path);
     }
 
     // A path left behind by a process that is gone refuses connections; one that is anything but a socket says something else.

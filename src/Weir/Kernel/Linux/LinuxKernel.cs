@@ -93,9 +93,11 @@ internal sealed unsafe class LinuxKernel : Kernel
     public override int SetSockOpt(int fd, SocketLevel level, SocketOption option, void* value, uint length)
         => Result(LibC.setsockopt(fd, (int)level, (int)option, value, length));
 
-    public override nint Receive(int fd, void* buffer, nuint length, MessageFlags flags) => Result(LibC.recv(fd, buffer, length, (int)flags));
+    public override nint Receive(int fd, void* buffer, nuint length, MessageFlags flags)
+        => Result((flags & MessageFlags.DontWait) != 0 ? LibC.recv_now(fd, buffer, length, (int)flags) : LibC.recv(fd, buffer, length, (int)flags));
 
-    public override nint Send(int fd, void* buffer, nuint length, MessageFlags flags) => Result(LibC.send(fd, buffer, length, (int)flags));
+    public override nint Send(int fd, void* buffer, nuint length, MessageFlags flags)
+        => Result((flags & MessageFlags.DontWait) != 0 ? LibC.send_now(fd, buffer, length, (int)flags) : LibC.send(fd, buffer, length, (int)flags));
 
     public override nint ReceiveMessage(int fd, MessageHeader* message, MessageFlags flags) => Result(LibC.recvmsg(fd, message, (int)flags));
 
@@ -106,7 +108,7 @@ internal sealed unsafe class LinuxKernel : Kernel
     public override int EpollCtl(int epfd, EpollOp op, int fd, void* epollEvent) => Result(LibC.epoll_ctl(epfd, (int)op, fd, epollEvent));
 
     public override int EpollWait(int epfd, void* events, int maxEvents, int timeoutMilliseconds)
-        => Result(LibC.epoll_wait(epfd, events, maxEvents, timeoutMilliseconds));
+        => Result(timeoutMilliseconds == 0 ? LibC.epoll_look(epfd, events, maxEvents, 0) : LibC.epoll_wait(epfd, events, maxEvents, timeoutMilliseconds));
 
     public override int EpollPWait2(int epfd, void* events, int maxEvents, TimeSpec* timeout)
     {
