@@ -44,7 +44,8 @@ public sealed unsafe partial class Poller
 
     /// <summary>
     /// Gives a registration another interest, key and mode, and re-arms it: if it is ready now, it is reported again, whatever was
-    /// reported before. Events that other threads have taken from the kernel but not yet returned are dropped. epoll_ctl(2), EPOLL_CTL_MOD.
+    /// reported before. An event that another thread is taking at this moment is dropped, or returned with the old key. epoll_ctl(2),
+    /// EPOLL_CTL_MOD.
     /// </summary>
     /// <exception cref="ArgumentException">A combination that the kernel does not have; <see cref="PollerMode.Exclusive"/> before or after.</exception>
     /// <exception cref="KernelException">ENOENT: not registered, or closed since. EBADF: not open.</exception>

@@ -101,28 +101,20 @@ public sealed unsafe partial class Poller : IDisposable
     /// </summary>
     public void Dispose()
     {
-        if (!_gate.TryClose())
-            return;
-        try
-        {
-            if (_gate.Waiters > 0)
-                WriteWake();
-        }
-        finally
-        {
+        if (_gate.TryClose())
             Leave();
-        }
     }
 
     private void Enter(bool waits = false) => ObjectDisposedException.ThrowIf(!_gate.TryEnter(waits), this);
 
     private void Leave(bool waits = false)
     {
-        // Disposal is handed on: each waiter that leaves wakes the next, since an edge wakes only one. Written while still inside, so
-        // that the number is still the eventfd's.
+        // Disposal is handed on: whoever leaves a closed poller wakes a waiter, beginning with the one who disposed it, since an edge wakes only
+        // one; and that one may be a thread that only looked, so those hand on too. Written while still inside: the number is still the
+        // eventfd's.
         try
         {
-            if (waits && _gate.IsClosed && _gate.Waiters > 1)
+            if (_gate.IsClosed && _gate.Waiters > (waits ? 1 : 0))
                 WriteWake();
         }
         finally

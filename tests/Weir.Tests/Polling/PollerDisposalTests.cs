@@ -76,6 +76,21 @@ public sealed class PollerDisposalTests
     }
 
     [Fact]
+    public void A_thread_that_only_looks_does_not_keep_disposal_from_one_that_is_about_to_sleep()
+    {
+        HeldKernel kernel = new();
+        Poller poller = new(new PollerOptions { Kernel = kernel });
+        WaitingThread<int> sleeper = new(() => poller.Wait(new PollerEvent[1]));
+        WaitingThread<int> looker = new(() => poller.Wait(new PollerEvent[1], TimeSpan.Zero));
+        kernel.BothHeld.Wait();
+        poller.Dispose();
+        kernel.LookersMayGo.Set(); // takes the edge that disposal made
+        Assert.Throws<ObjectDisposedException>(() => looker.Result());
+        kernel.SleepersMayGo.Set();
+        Assert.Throws<ObjectDisposedException>(() => sleeper.Result());
+    }
+
+    [Fact]
     public void Disposal_may_come_at_any_moment_of_other_threads_calls()
     {
         using TestDescriptors fds = new();
@@ -116,4 +131,21 @@ public sealed class PollerDisposalTests
     });
 
     private Poller Make() => new(new PollerOptions { Kernel = _kernel });
+
+    /// <summary>Holds every wait at the door: those that only look, and those that would sleep.</summary>
+    private sealed unsafe class HeldKernel : CountingKernel
+    {
+        internal CountdownEvent BothHeld { get; } = new(2);
+
+        internal ManualResetEventSlim LookersMayGo { get; } = new();
+
+        internal ManualResetEventSlim SleepersMayGo { get; } = new();
+
+        public override int EpollWait(int epfd, void* events, int maxEvents, int timeoutMilliseconds)
+        {
+            BothHeld.Signal();
+            (timeoutMilliseconds == 0 ? LookersMayGo : SleepersMayGo).Wait();
+            return base.EpollWait(epfd, events, maxEvents, timeoutMilliseconds);
+        }
+    }
 }
