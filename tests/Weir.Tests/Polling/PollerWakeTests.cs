@@ -62,7 +62,7 @@ public sealed class PollerWakeTests : IDisposable
     }
 
     [Fact]
-    public void A_flood_of_wakes_costs_at_most_one_write_for_each_one_taken()
+    public void A_flood_of_wakes_costs_no_more_writes_than_waits_take_wakes()
     {
         int taken = 0;
         bool stop = false;
@@ -86,7 +86,10 @@ public sealed class PollerWakeTests : IDisposable
         Volatile.Write(ref stop, true);
         _poller.Wake();
         long result = waiter.Result();
-        Assert.InRange(_kernel.Count(nameof(Kernel.Write)), 1, result + 1);
+
+        // A write needs a wake while none is pending, so somebody has taken the one before. A wait may take two, one before it looks
+        // into the kernel and one after, and reports them as one.
+        Assert.InRange(_kernel.Count(nameof(Kernel.Write)), 1, 2 * result + 1);
     }
 
     [Fact]
