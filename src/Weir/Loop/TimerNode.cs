@@ -16,7 +16,7 @@ internal abstract class TimerNode
     /// <summary>The number of the arming in force, unique in the queue and rising; 0 when not armed.</summary>
     internal long Order;
 
-    /// <summary>The one slot of the queue's bags that speaks for this node; 0 when no slot does.</summary>
+    /// <summary>The slot in the queue's bags that the node was last given; 0 for none. Not armed, it may have lost that slot since.</summary>
     internal int Place;
 
 #if DEBUG
