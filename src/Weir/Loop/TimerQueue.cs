@@ -31,7 +31,7 @@ namespace Weir;
 /// level each time it is filed, in practice two or three times in its life; leaving the heap costs the logarithm of the nodes in one tick. Memory:
 /// 40 bytes a node, 8 a slot, and 16 KiB a queue. Slots and heap keep the size of their busiest time; after that nothing is allocated.</para>
 /// </remarks>
-internal sealed class TimerQueue
+internal sealed partial class TimerQueue
 {
     /// <summary>A tick is 2^20 ns: short enough that the heap stays small, long enough that most nodes are filed only two or three times.</summary>
     private const int TickShift = 20;
@@ -136,7 +136,7 @@ internal sealed class TimerQueue
         {
             _armed++;
             // A slot it had before it was cancelled may have been given up since; then the slot is empty or another's.
-            if (keepsSlot && _chunks[node.Place / Chunk.Capacity].Nodes[node.Place % Chunk.Capacity] == node)
+            if (keepsSlot && NodeAt(node.Place) == node)
             {
                 SetLive(node.Place);
             }
@@ -328,9 +328,11 @@ internal sealed class TimerQueue
         }
     }
 
-    private void SetLive(int place) => _live[place / Chunk.Capacity] |= 1UL << place;
+    private TimerNode? NodeAt(int place) => _chunks[place >> Chunk.CapacityBits].Nodes[place & (Chunk.Capacity - 1)];
 
-    private void ClearLive(int place) => _live[place / Chunk.Capacity] &= ~(1UL << place);
+    private void SetLive(int place) => _live[place >> Chunk.CapacityBits] |= 1UL << place;
+
+    private void ClearLive(int place) => _live[place >> Chunk.CapacityBits] &= ~(1UL << place);
 
     /// <summary>The earliest bag that is not empty, or -1.</summary>
     private int FirstBag()
@@ -360,6 +362,8 @@ internal sealed class TimerQueue
         Chunk? chunk = _spare;
         if (chunk is null)
         {
+            // Places are ints: past 2^31 slots there is no telling them apart.
+            _ = checked((_chunkCount + 2) * Chunk.Capacity);
             if (++_chunkCount == _chunks.Length)
             {
                 Array.Resize(ref _chunks, _chunkCount * 2);
@@ -387,91 +391,5 @@ internal sealed class TimerQueue
         node.Owner ??= this;
         Debug.Assert(node.Owner == this, "A timer node was given to a second queue.");
 #endif
-    }
-
-    /// <summary>The nodes of one stretch of time, in no order.</summary>
-    private struct Bag
-    {
-        /// <summary>The chunk that is being filled; the full ones hang off it.</summary>
-        public Chunk? Top;
-
-        /// <summary>The node that set <see cref="Bound"/>.</summary>
-        public TimerNode? First;
-
-        /// <summary>No node here has an earlier deadline.</summary>
-        public long Bound;
-
-        /// <summary>Slots in use, dead ones included.</summary>
-        public int Count;
-
-        /// <summary>Whether a node is armed for the very bound: then that is the earliest deadline here.</summary>
-        public readonly bool IsBoundExact => First!.Order != 0 && First.Deadline == Bound;
-
-        public readonly long LatestUpTo(long limit, long floor)
-        {
-            long latest = floor;
-            for (Chunk? chunk = Top; chunk is not null; chunk = chunk.Previous)
-            {
-                for (int i = 0; i < chunk.Count; i++)
-                {
-                    // Whether this slot speaks for the node does not matter: what is armed here is armed.
-                    TimerNode node = chunk.Nodes[i];
-                    if (node.Order != 0 && node.Deadline > latest && node.Deadline <= limit)
-                    {
-                        latest = node.Deadline;
-                    }
-                }
-            }
-
-            return latest;
-        }
-    }
-
-    /// <summary>Room for 64 nodes. Bags are stacks of these, so growing one copies nothing.</summary>
-    private sealed class Chunk(int number)
-    {
-        public const int Capacity = 64;
-
-        public readonly int Number = number;
-        public int Count;
-        public Chunk? Previous;
-        public Room Nodes;
-
-        /// <summary>Appends the node and returns its place: no two slots of a queue share one.</summary>
-        public int Add(TimerNode node)
-        {
-            int slot = Count++;
-            Nodes[slot] = node;
-            return (Number * Capacity) + slot;
-        }
-
-        /// <summary>
-        /// Reads all the nodes given by a bit each and does nothing with them: with no work between the reads and no branch that depends on one, their
-        /// cache misses overlap, and the loop that files them afterwards has none. Halves the cost of refiling a million nodes [ran].
-        /// </summary>
-        /// <returns>Nothing of use; it keeps the reads from being left out.</returns>
-        [MethodImpl(MethodImplOptions.NoInlining)]
-        public long ReadAhead(ulong which)
-        {
-            long all = 0;
-            for (; which != 0; which &= which - 1)
-            {
-                all |= Nodes[BitOperations.TrailingZeroCount(which)].Deadline;
-            }
-
-            return all;
-        }
-
-        public void Clear()
-        {
-            ((Span<TimerNode>)Nodes)[..Count].Clear();
-            Count = 0;
-        }
-
-        [InlineArray(Capacity)]
-        public struct Room
-        {
-            private TimerNode _first;
-        }
     }
 }
