@@ -1,0 +1,102 @@
+namespace Weir;
+
+/// <summary>What a descriptor is, as far as it decides how readiness is watched and when it may be taken to have ended.</summary>
+internal enum DescriptorKind : byte
+{
+    /// <summary>Anything: readiness ends with EAGAIN only, writability is watched only while someone waits for it.</summary>
+    Other,
+
+    /// <summary>As <see cref="Other"/>, and a connected unix stream socket: read and written by recv and send.</summary>
+    Socket,
+
+    /// <summary>
+    /// A TCP connection: watched in both directions from the start (its sends raise no events), and a read that comes back short has
+    /// emptied it, unless urgent data or the end was announced.
+    /// </summary>
+    Tcp,
+
+    /// <summary>Lent to the loop: registered one-shot for each wait, never remembered as ready.</summary>
+    Borrowed,
+
+    /// <summary>Handed to the loop for good, with a mask of the owner's choice and readiness that the owner clears.</summary>
+    Watched,
+
+    /// <summary>As <see cref="Watched"/>, but closed by the handle it came in.</summary>
+    WatchedHandle,
+}
+
+/// <summary>
+/// The seam between operations and the kernel's way of waiting. A driver is given operations, not callbacks: it starts them, finishes
+/// them when the kernel says so, cancels them. All but <see cref="Wake"/> belongs to the loop's thread.
+/// </summary>
+internal abstract class IoDriver : IDisposable
+{
+    /// <summary>Stands for "the descriptor was closed under the operation" among the results; no errno of Linux.</summary>
+    internal const Errno Closed = (Errno)4096;
+
+    /// <summary>The driver's name for statistics: "epoll".</summary>
+    internal abstract string Name { get; }
+
+    /// <summary>Takes a descriptor into care; returns the token that operations name it by.</summary>
+    /// <exception cref="KernelException">The kernel refused, for instance because it cannot be polled.</exception>
+    internal abstract ulong Register(int fd, DescriptorKind kind, EpollEvents mask, EpollEvents assumedReady);
+
+    /// <summary>Gives a descriptor back: waiting operations end with <see cref="Closed"/>. Must come before the close.</summary>
+    internal abstract void Unregister(ulong token);
+
+    /// <summary>Ends every operation in progress with <see cref="Closed"/>.</summary>
+    internal abstract void EndAll();
+
+    /// <summary>The token of a descriptor lent to the loop, which lasts as long as somebody waits on it.</summary>
+    internal abstract ulong Borrow(int fd);
+
+    /// <summary>The token under which somebody waits on a lent descriptor. False: nobody does.</summary>
+    internal abstract bool TryFindBorrowed(int fd, out ulong token);
+
+    /// <summary>The descriptor number behind a token; -1 if it was given back.</summary>
+    internal abstract int DescriptorOf(ulong token);
+
+    /// <summary>
+    /// Starts a prepared operation. True: it has its result already. False: it completes later, through the work queue.
+    /// </summary>
+    /// <exception cref="BusyResourceException">The direction has an operation in progress.</exception>
+    internal abstract bool Start(IoOperation operation);
+
+    /// <summary>Tries a queued operation. False: the kernel is not ready after all; the driver keeps the operation.</summary>
+    internal abstract bool Perform(IoOperation operation);
+
+    /// <summary>A write made beside the driver found no room: forget that there was, and watch for it.</summary>
+    internal abstract void NoteFull(ulong token);
+
+    /// <summary>One read without an operation; -EAGAIN: nothing is there.</summary>
+    internal abstract nint ReadNow(ulong token, Span<byte> buffer);
+
+    /// <summary>One write without an operation, which may take only a part; -EAGAIN: no room.</summary>
+    internal abstract nint WriteNow(ulong token, ReadOnlySpan<byte> buffer);
+
+    /// <summary>The operation is about to complete: forget it.</summary>
+    internal abstract void Finished(IoOperation operation);
+
+    /// <summary>Ends an operation with ECANCELED, if it is still in progress.</summary>
+    internal abstract void Cancel(IoOperation operation);
+
+    /// <summary>The readiness known of a descriptor, and what of it to forget.</summary>
+    internal abstract EpollEvents Readiness(ulong token, EpollEvents clear);
+
+    /// <summary>Waits up to <paramref name="timeout"/> nanoseconds (negative: for ever) and returns how many events there are.</summary>
+    internal abstract int Wait(long timeout);
+
+    /// <summary>Turns the events of the last wait into queued operations.</summary>
+    internal abstract void Dispatch(int count);
+
+    /// <summary>Ends the wait that is in progress, or the next one. Any thread; exactly one system call.</summary>
+    internal abstract void Wake();
+
+    /// <summary>Events received, those for descriptors that are gone, and operations waiting in each direction.</summary>
+    internal abstract DriverCounts Counts { get; }
+
+    public abstract void Dispose();
+}
+
+/// <summary>A driver's counters, for statistics.</summary>
+internal readonly record struct DriverCounts(long Events, long GhostEvents, int WaitingReaders, int WaitingWriters, int Descriptors, long Rebuilds);

@@ -1,0 +1,103 @@
+namespace Weir;
+
+/// <summary>What an <see cref="IoOperation"/> asks of the kernel.</summary>
+internal enum OperationKind : byte
+{
+    /// <summary>Read into the buffer: result is the count, 0 at the end of the stream.</summary>
+    Read,
+
+    /// <summary>Write the whole buffer: result is its length.</summary>
+    Write,
+
+    /// <summary>Take one pending connection: result is its descriptor.</summary>
+    Accept,
+
+    /// <summary>Wait until some of the interest is ready: result is the readiness seen. Belongs to the reading direction.</summary>
+    WaitToRead,
+
+    /// <summary>As <see cref="WaitToRead"/>, in the writing direction.</summary>
+    WaitToWrite,
+}
+
+/// <summary>One operation in one direction of one descriptor. A driver is handed it, keeps it while the kernel is not ready, and finishes it.</summary>
+internal sealed class IoOperation(WorkQueue queue, IoDriver driver) : LoopAwaitable(queue)
+{
+    /// <summary>The driver's name for the descriptor.</summary>
+    internal ulong Token;
+
+    /// <summary>The readiness that makes it worth trying, or that a wait is for.</summary>
+    internal EpollEvents Interest;
+
+    /// <summary>Bytes of <see cref="Buffer"/> that a write has already handed to the kernel.</summary>
+    internal int Done;
+
+    internal OperationKind Kind { get; private set; }
+
+    internal Memory<byte> Buffer { get; private set; }
+
+    internal bool WritesDirection => Kind is OperationKind.Write or OperationKind.WaitToWrite;
+
+    /// <summary>Makes the operation ready to be started. It must be idle.</summary>
+    internal void Prepare(OperationKind kind, ulong token, Memory<byte> buffer, EpollEvents interest)
+    {
+        Begin();
+        Kind = kind;
+        Token = token;
+        Buffer = buffer;
+        Interest = interest;
+        Done = 0;
+    }
+
+    /// <summary>
+    /// Starts a prepared operation, from the loop's thread or any other. True: it has completed and <see cref="LoopAwaitable.TakeResult"/>
+    /// has its result. False: await it.
+    /// </summary>
+    internal bool Start()
+    {
+        if (Queue.IsCurrent)
+            return driver.Start(this);
+        if (StartFromElsewhere())
+            return false;
+        SetResult(-(int)IoDriver.Closed);
+        return true;
+    }
+
+    protected override bool TryFinish() => driver.Perform(this);
+
+    protected override void Finishing()
+    {
+        driver.Finished(this);
+        Buffer = default;
+    }
+
+    protected override void CancelOnLoop() => driver.Cancel(this);
+
+    protected override Exception ToException(int result, CancellationToken cancellation)
+        => ToException(Kind, result, driver.DescriptorOf(Token), cancellation);
+
+    /// <summary>The exception for a negative result.</summary>
+    internal static Exception ToException(OperationKind kind, int result, int fd, CancellationToken cancellation)
+    {
+        Errno errno = (Errno)(-result);
+        return errno switch
+        {
+            Errno.ECANCELED => new OperationCanceledException(cancellation),
+            IoDriver.Closed => new ObjectDisposedException(null, "The descriptor was closed, or its loop has stopped."),
+            Errno.EBUSY => Busy(kind, fd),
+            _ => new KernelException(CallName(kind), fd, errno),
+        };
+    }
+
+    internal static BusyResourceException Busy(OperationKind kind, int fd)
+        => new(kind is OperationKind.Write or OperationKind.WaitToWrite
+            ? $"fd {fd}: another task is already writing to it, or waiting to; one writer at a time."
+            : $"fd {fd}: another task is already reading from it, or waiting to; one reader at a time.");
+
+    private static string CallName(OperationKind kind) => kind switch
+    {
+        OperationKind.Read => "read",
+        OperationKind.Write => "write",
+        OperationKind.Accept => "accept4",
+        _ => "epoll_ctl",
+    };
+}

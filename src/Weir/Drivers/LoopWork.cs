@@ -1,0 +1,8 @@
+namespace Weir;
+
+/// <summary>Something that runs on a loop's thread when its turn in the queue comes.</summary>
+internal abstract class LoopWork
+{
+    /// <summary>Runs on the loop's thread. An exception that leaves it goes to the loop's unhandled-exception policy.</summary>
+    internal abstract void Execute();
+}

@@ -1,0 +1,122 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Weir;
+
+/// <summary>
+/// What the epoll driver knows of one descriptor: 32 bytes, so that an event touches half a cache line before it reaches the operation
+/// that waits.
+/// </summary>
+[StructLayout(LayoutKind.Auto)]
+internal struct Slot
+{
+    /// <summary>The operation in progress in the reading direction.</summary>
+    internal IoOperation? Reader;
+
+    /// <summary>The operation in progress in the writing direction.</summary>
+    internal IoOperation? Writer;
+
+    /// <summary>Goes up whenever the slot is freed: events and operations that carry an older one are dead.</summary>
+    internal uint Generation;
+
+    /// <summary>The descriptor; -1 while the slot is free.</summary>
+    internal int Descriptor;
+
+    // The poll bits fit into 16; the modes above them are implied by the kind.
+    private ushort _ready;
+    private ushort _registered;
+
+    internal DescriptorKind Kind;
+
+    /// <summary>Readiness seen and not yet used up.</summary>
+    internal EpollEvents Ready
+    {
+        readonly get => (EpollEvents)_ready;
+        set => _ready = (ushort)value;
+    }
+
+    /// <summary>What the kernel was last asked to report.</summary>
+    internal EpollEvents Registered
+    {
+        readonly get => (EpollEvents)_registered;
+        set => _registered = (ushort)value;
+    }
+}
+
+/// <summary>
+/// The slots of a driver, in pages that never move. A token is an index and a generation, never a pointer: an event that comes after
+/// its descriptor was given back finds another generation and nothing else.
+/// </summary>
+internal sealed class SlotTable
+{
+    private const int PageBits = 8;
+    private const int PageSize = 1 << PageBits;
+
+    private Slot[][] _pages = [];
+    private int[] _free = [];
+    private int _freeCount;
+
+    /// <summary>Slots in use.</summary>
+    internal int Count { get; private set; }
+
+    /// <summary>Slots ever made; each index below has a page.</summary>
+    internal int Extent { get; private set; }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal ref Slot At(int index) => ref _pages[index >> PageBits][index & (PageSize - 1)];
+
+    internal static int IndexOf(ulong token) => (int)(uint)token;
+
+    internal static uint GenerationOf(ulong token) => (uint)(token >> 32);
+
+    internal ulong TokenOf(int index) => ((ulong)At(index).Generation << 32) | (uint)index;
+
+    /// <summary>Whether the token's slot has not been freed since the token was made.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal bool IsLive(ulong token)
+    {
+        int index = IndexOf(token);
+        return (uint)index < (uint)Extent && At(index).Generation == GenerationOf(token);
+    }
+
+    internal int Allocate(int fd, DescriptorKind kind)
+    {
+        if (_freeCount == 0)
+            AddPage();
+        int index = _free[--_freeCount];
+        ref Slot slot = ref At(index);
+        slot.Descriptor = fd;
+        slot.Kind = kind;
+        slot.Ready = EpollEvents.None;
+        slot.Registered = EpollEvents.None;
+        Count++;
+        return index;
+    }
+
+    internal void Free(int index)
+    {
+        ref Slot slot = ref At(index);
+        slot.Generation++;
+        slot.Descriptor = -1;
+        slot.Reader = null;
+        slot.Writer = null;
+        _free[_freeCount++] = index;
+        Count--;
+    }
+
+    private void AddPage()
+    {
+        int page = _pages.Length;
+        Array.Resize(ref _pages, page + 1);
+        _pages[page] = new Slot[PageSize];
+        Array.Resize(ref _free, _pages.Length * PageSize);
+        // Lowest index first, so that few descriptors stay on few pages.
+        for (int i = PageSize - 1; i >= 0; i--)
+        {
+            _pages[page][i].Descriptor = -1;
+            _free[_freeCount++] = (page << PageBits) + i;
+        }
+
+        Extent += PageSize;
+    }
+}

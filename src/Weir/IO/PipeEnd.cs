@@ -1,0 +1,48 @@
+namespace Weir;
+
+/// <summary>One end of a pipe(7) on a loop: a stream in one direction.</summary>
+public sealed class PipeEnd : DescriptorStream
+{
+    private readonly bool _reads;
+
+    private PipeEnd(EventLoop loop, int fd, bool reads)
+        : base(loop, fd, DescriptorKind.Other, reads ? EpollEvents.In : EpollEvents.None, reads ? EpollEvents.None : EpollEvents.Out)
+    {
+        _reads = reads;
+    }
+
+    /// <summary>Makes a pipe on the current loop. What is written to the second is read from the first.</summary>
+    /// <exception cref="KernelException">No descriptors left.</exception>
+    public static unsafe (PipeEnd Reader, PipeEnd Writer) CreatePair()
+    {
+        EventLoop loop = EventLoop.Required;
+        int* fds = stackalloc int[2];
+        KernelException.Check(loop.Kernel.Pipe2(fds, FileFlags.NonBlock | FileFlags.CloseOnExec), "pipe2");
+        PipeEnd reader;
+        try
+        {
+            reader = new PipeEnd(loop, fds[0], reads: true);
+        }
+        catch
+        {
+            loop.Kernel.Close(fds[1]);
+            throw;
+        }
+
+        try
+        {
+            return (reader, new PipeEnd(loop, fds[1], reads: false));
+        }
+        catch
+        {
+            reader.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool CanRead => _reads;
+
+    /// <inheritdoc/>
+    public override bool CanWrite => !_reads;
+}

@@ -1,0 +1,68 @@
+namespace Weir;
+
+/// <summary>
+/// A system call failed. The message names the call, the descriptor, the errno and, where there is something to do, what to do.
+/// An <see cref="IOException"/>, so that streams and those who use them handle it as they handle any failed I/O.
+/// </summary>
+public sealed class KernelException : IOException
+{
+    /// <summary>The failure of <paramref name="call"/> on <paramref name="fileDescriptor"/> (-1 where there was none).</summary>
+    public KernelException(string call, int fileDescriptor, Errno errno)
+        : base(Describe(call, fileDescriptor, errno))
+    {
+        Call = call;
+        FileDescriptor = fileDescriptor;
+        Errno = errno;
+    }
+
+    /// <summary>The system call by its man page name, with what matters of its arguments: "epoll_ctl(ADD)".</summary>
+    public string Call { get; }
+
+    /// <summary>The descriptor the call was made on; -1 where there was none.</summary>
+    public int FileDescriptor { get; }
+
+    /// <summary>Why it failed.</summary>
+    public Errno Errno { get; }
+
+    /// <summary>Throws when <paramref name="result"/>, as the door returns it, is a negated errno; else returns it.</summary>
+    internal static int Check(int result, string call, int fileDescriptor = -1)
+        => result >= 0 ? result : throw new KernelException(call, fileDescriptor, (Errno)(-result));
+
+    private static string Describe(string call, int fd, Errno errno)
+    {
+        string where = fd >= 0 ? $"{call}, fd {fd}" : call;
+        string hint = Hint(call, errno);
+        return hint.Length == 0 ? $"{where}: {errno}" : $"{where}: {errno}: {hint}";
+    }
+
+    private static string Hint(string call, Errno errno) => errno switch
+    {
+        Errno.EPERM when call.StartsWith("epoll_ctl", StringComparison.Ordinal)
+            => "this kind of file cannot be polled (regular files and directories are always ready); read and write it directly",
+        Errno.EACCES => "permission denied; check the rights on the path, or use a port above 1023",
+        Errno.ENOENT when call.StartsWith("connect", StringComparison.Ordinal) => "no such socket; check the path and that its server runs",
+        Errno.ENOENT when call.StartsWith("epoll_ctl", StringComparison.Ordinal) => "the descriptor is not registered; it was closed or never added",
+        Errno.EBADF => "the descriptor is not open; it was closed elsewhere",
+        Errno.EEXIST => "the descriptor is registered already; modify it instead",
+        Errno.EADDRINUSE => "the address is in use; choose another port or stop the process that listens on it",
+        Errno.EADDRNOTAVAIL => "no interface of this machine has the address, or the local ports are used up",
+        Errno.ECONNREFUSED => "nobody listens at that address",
+        Errno.ECONNRESET => "the peer reset the connection",
+        Errno.EPIPE => "the peer has closed its reading side",
+        Errno.ETIMEDOUT => "the peer did not answer in time",
+        Errno.EHOSTUNREACH or Errno.ENETUNREACH => "no route to that address",
+        Errno.ENOTCONN => "the socket is not connected",
+        Errno.ENOTSOCK => "the descriptor is not a socket",
+        Errno.EMFILE => "this process has no descriptors left; raise `ulimit -n`",
+        Errno.ENFILE => "the system has no descriptors left; raise fs.file-max",
+        Errno.ENOSPC when call.StartsWith("epoll_ctl", StringComparison.Ordinal)
+            => "the user's limit of epoll registrations is reached; raise fs.epoll.max_user_watches",
+        Errno.ENOSPC => "no space left",
+        Errno.ENOBUFS or Errno.ENOMEM => "the kernel has no memory for it",
+        Errno.EINVAL => "an argument is out of range for this kind of descriptor",
+        Errno.EAFNOSUPPORT => "this kernel has that address family switched off",
+        Errno.ENAMETOOLONG => "the path is too long",
+        Errno.ELOOP when call.StartsWith("epoll_ctl", StringComparison.Ordinal) => "epoll instances may be nested at most five deep and never in a circle",
+        _ => "",
+    };
+}

@@ -1,0 +1,70 @@
+using System.Runtime.InteropServices;
+
+namespace Weir;
+
+#pragma warning disable IDE1006, CA2101 // The names are libc's own, and no argument is a string.
+
+/// <summary>libc's wrappers of the system calls. All arguments are blittable: no marshalling, no allocation.</summary>
+internal static unsafe partial class LibC
+{
+    private const string Name = "libc";
+
+    [DllImport(Name)] internal static extern int clock_gettime(int clock, TimeSpec* now);
+    [DllImport(Name)] internal static extern int getrlimit(int resource, ulong* limits);
+    [DllImport(Name)] internal static extern int setrlimit(int resource, ulong* limits);
+
+    [DllImport(Name)] internal static extern int open(byte* path, int flags, int mode);
+    [DllImport(Name)] internal static extern int close(int fd);
+    [DllImport(Name)] internal static extern int dup3(int fd, int newFd, int flags);
+    [DllImport(Name)] internal static extern int fcntl(int fd, int command, nint argument);
+    [DllImport(Name)] internal static extern int ioctl(int fd, nuint request, void* argument);
+    [DllImport(Name)] internal static extern int unlink(byte* path);
+    [DllImport(Name)] internal static extern nint read(int fd, void* buffer, nuint length);
+    [DllImport(Name)] internal static extern nint write(int fd, void* buffer, nuint length);
+    [DllImport(Name)] internal static extern nint readv(int fd, IoVector* vectors, int count);
+    [DllImport(Name)] internal static extern nint writev(int fd, IoVector* vectors, int count);
+    [DllImport(Name)] internal static extern nint splice(int fdIn, long* offsetIn, int fdOut, long* offsetOut, nuint length, uint flags);
+    [DllImport(Name)] internal static extern int pipe2(int* fds, int flags);
+
+    [DllImport(Name)] internal static extern int socket(int domain, int type, int protocol);
+    [DllImport(Name)] internal static extern int socketpair(int domain, int type, int protocol, int* fds);
+    [DllImport(Name)] internal static extern int bind(int fd, void* address, uint length);
+    [DllImport(Name)] internal static extern int listen(int fd, int backlog);
+    [DllImport(Name)] internal static extern int accept4(int fd, void* address, uint* length, int flags);
+    [DllImport(Name)] internal static extern int connect(int fd, void* address, uint length);
+    [DllImport(Name)] internal static extern int shutdown(int fd, int how);
+    [DllImport(Name)] internal static extern int getsockname(int fd, void* address, uint* length);
+    [DllImport(Name)] internal static extern int getpeername(int fd, void* address, uint* length);
+    [DllImport(Name)] internal static extern int getsockopt(int fd, int level, int option, void* value, uint* length);
+    [DllImport(Name)] internal static extern int setsockopt(int fd, int level, int option, void* value, uint length);
+    [DllImport(Name)] internal static extern nint recv(int fd, void* buffer, nuint length, int flags);
+    [DllImport(Name)] internal static extern nint send(int fd, void* buffer, nuint length, int flags);
+    // For calls that cannot block (MSG_DONTWAIT, a timeout of zero): without the transition that lets the garbage collector run
+    // meanwhile. A collection then waits for the call, which takes as long as copying the bytes.
+    [DllImport(Name, EntryPoint = "recv"), SuppressGCTransition] internal static extern nint recv_now(int fd, void* buffer, nuint length, int flags);
+    [DllImport(Name, EntryPoint = "send"), SuppressGCTransition] internal static extern nint send_now(int fd, void* buffer, nuint length, int flags);
+    [DllImport(Name, EntryPoint = "epoll_wait"), SuppressGCTransition] internal static extern int epoll_look(int epfd, void* events, int maxEvents, int zero);
+
+    [DllImport(Name)] internal static extern nint recvmsg(int fd, MessageHeader* message, int flags);
+    [DllImport(Name)] internal static extern nint sendmsg(int fd, MessageHeader* message, int flags);
+
+    [DllImport(Name)] internal static extern int epoll_create1(int flags);
+    [DllImport(Name)] internal static extern int epoll_ctl(int epfd, int op, int fd, void* epollEvent);
+    [DllImport(Name)] internal static extern int epoll_wait(int epfd, void* events, int maxEvents, int timeout);
+    [DllImport(Name)] internal static extern int poll(PollEntry* entries, nuint count, int timeout);
+    [DllImport(Name)] internal static extern int eventfd(uint initialCount, int flags);
+    [DllImport(Name)] internal static extern int timerfd_create(int clock, int flags);
+    [DllImport(Name)] internal static extern int timerfd_settime(int fd, int flags, TimerSpec* value, TimerSpec* old);
+    [DllImport(Name)] internal static extern int timerfd_gettime(int fd, TimerSpec* value);
+    [DllImport(Name)] internal static extern int inotify_init1(int flags);
+    [DllImport(Name)] internal static extern int inotify_add_watch(int fd, byte* path, uint mask);
+    [DllImport(Name)] internal static extern int inotify_rm_watch(int fd, int watch);
+
+    [DllImport(Name)] internal static extern nint syscall(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
+}
+
+/// <summary>Numbers of system calls that older C libraries have no wrapper for; from 424 on they are the same on all architectures.</summary>
+internal static class SystemCallNumbers
+{
+    internal const nint EpollPWait2 = 441;
+}

@@ -1,0 +1,127 @@
+using System.Runtime.ExceptionServices;
+
+namespace Weir;
+
+public sealed partial class EventLoop
+{
+    private bool _stopRequested;
+    private bool _isEnding;
+
+    /// <summary>
+    /// Runs <paramref name="main"/> on a new loop on this thread, and returns when it and the tasks it spawned have ended. When the main task
+    /// ends, <see cref="Stopping"/> is cancelled to ask the other tasks to end too.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">A loop runs on this thread already.</exception>
+    /// <exception cref="KernelException">No descriptors for it.</exception>
+    public static void Run(Func<Task> main, LoopOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(main);
+        Start(options).RunToEnd(main).GetAwaiter().GetResult();
+    }
+
+    /// <summary>As <see cref="Run(Func{Task}, LoopOptions?)"/>, and returns the result of the main task.</summary>
+    public static T Run<T>(Func<Task<T>> main, LoopOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(main);
+        return ((Task<T>)Start(options).RunToEnd(main)).GetAwaiter().GetResult();
+    }
+
+    private static EventLoop Start(LoopOptions? options)
+    {
+        if (CurrentOnThread != null || WorkQueue.Current != null)
+            throw new InvalidOperationException("EventLoop.Run was called from inside a loop: await the work instead, or spawn it.");
+        options ??= new LoopOptions();
+        options.Validate();
+        return new EventLoop(options);
+    }
+
+    private Task RunToEnd(Func<Task> start)
+    {
+        SynchronizationContext? contextBefore = SynchronizationContext.Current;
+        CurrentOnThread = this;
+        WorkQueue.Current = _queue;
+        SynchronizationContext.SetSynchronizationContext(_queue.Context);
+        Task? main = null;
+        try
+        {
+            _queue.Post(new RunEntry(() => main = StartMain(start)));
+            while (!_stopRequested && _fatal == null && main is not { IsCompleted: true })
+                Turn();
+            EndTasks(() => main is { IsCompleted: true });
+        }
+        finally
+        {
+            CloseDown();
+            SynchronizationContext.SetSynchronizationContext(contextBefore);
+            WorkQueue.Current = null;
+            CurrentOnThread = null;
+        }
+
+        if (_fatal != null)
+            ExceptionDispatchInfo.Throw(_fatal);
+        if (main is not { IsCompleted: true })
+            throw new TimeoutException($"Loop \"{Options.Name}\" was stopped, and its main task did not end within {Options.StopTimeout.TotalSeconds:0.###} s.");
+        return main;
+    }
+
+    private Task StartMain(Func<Task> start)
+    {
+        Task main;
+        try
+        {
+            main = start() ?? throw new InvalidOperationException("The main function returned no task.");
+        }
+        catch (Exception exception)
+        {
+            return Task.FromException(exception);
+        }
+
+        // It may end on another thread while the loop sleeps.
+        if (!main.IsCompleted)
+            main.ContinueWith(static (_, loop) => ((EventLoop)loop!)._queue.Post(new RunEntry(static () => { })), this, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, System.Threading.Tasks.TaskScheduler.Default);
+        return main;
+    }
+
+    /// <summary>Asks the tasks to end and lets them, for as long as the options say.</summary>
+    private void EndTasks(Func<bool> mainHasEnded)
+    {
+        // Its callbacks are user code: they run as an entry of their own.
+        _queue.Post(new RunEntry(static stopping => ((CancellationTokenSource)stopping!).Cancel(), _stopping));
+        long deadline = TimerQueue.DeadlineAfter(Now, ToNanoseconds(Options.StopTimeout));
+        var alarm = new Alarm();
+        _timers.Arm(alarm, deadline);
+        Exception? fatalBefore = _fatal;
+        do
+            Turn();
+        while ((_taskCount > 0 || !mainHasEnded()) && !alarm.HasRung && _fatal == fatalBefore);
+        _timers.Cancel(alarm);
+
+        // Whatever still waits is told that its descriptor is gone, and gets the turns it needs to unwind.
+        _isEnding = true;
+        if (_taskCount == 0 && mainHasEnded() && _queue.RunCount == 0 && _queue.InboxIsEmpty)
+            return;
+        _driver.EndAll();
+        const int UnwindTurns = 1000;
+        for (int turn = 0; turn < UnwindTurns && (_queue.RunCount > 0 || !_queue.InboxIsEmpty); turn++)
+            Turn();
+    }
+
+    /// <summary>No posts from here on; what was accepted is run; then the descriptors go.</summary>
+    private void CloseDown()
+    {
+        _isEnding = true;
+        _queue.State.Stop();
+        _queue.TakeInbox();
+        RunEntries();
+        _queue.Seal();
+        _driver.Dispose();
+        _stopping.Dispose();
+    }
+
+    private sealed class Alarm : TimerNode
+    {
+        internal bool HasRung { get; private set; }
+
+        public override void OnDeadline(long now) => HasRung = true;
+    }
+}

@@ -1,0 +1,107 @@
+namespace Weir;
+
+public sealed partial class EventLoop
+{
+    private LoopTask? _firstTask;
+    private int _taskCount;
+
+    /// <summary>The tasks alive now, the youngest first. The loop's thread only.</summary>
+    public IReadOnlyList<LoopTask> Tasks
+    {
+        get
+        {
+            var tasks = new List<LoopTask>(_taskCount);
+            for (LoopTask? task = _firstTask; task != null; task = task.Next)
+                tasks.Add(task);
+            return tasks;
+        }
+    }
+
+    /// <summary>
+    /// Starts <paramref name="body"/> on the loop, as an entry of its own, under a name that shows in <see cref="Tasks"/>. The task returned
+    /// ends as the body does; a failure is for whoever awaits it. Run waits for all spawned tasks. Any thread.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The loop has stopped.</exception>
+    public Task Spawn(Func<Task> body, string? name = null)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        bool here = IsCurrent;
+        var spawn = new SpawnWork(this, body, name, countWhenRun: !here);
+        if (!_queue.Post(spawn))
+            throw new ObjectDisposedException(nameof(EventLoop), "The loop has stopped and runs nothing more.");
+        if (here)
+            _taskCount++; // counted from now on, so that a loop about to end waits for it
+        return spawn.Completion;
+    }
+
+    /// <summary>
+    /// Runs <paramref name="function"/> on the loop and hands its result back; the caller resumes where it awaits. Any thread.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The loop has stopped.</exception>
+    public async Task<T> InvokeAsync<T>(Func<ValueTask<T>> function)
+    {
+        ArgumentNullException.ThrowIfNull(function);
+        T result = default!;
+        await Spawn(async () => result = await function()).ConfigureAwait(false);
+        return result;
+    }
+
+    /// <summary>Starts a task at once, up to its first wait. The loop's thread only.</summary>
+    internal void StartTask<TState>(LoopTask task, Func<TState, Task> body, TState state)
+    {
+        _taskCount++;
+        task.Start(body, state);
+    }
+
+    internal void Add(LoopTask task)
+    {
+        task.Next = _firstTask;
+        if (_firstTask != null)
+            _firstTask.Previous = task;
+        _firstTask = task;
+        foreach (LoopInstrument instrument in _instruments)
+            instrument.TaskSpawned(this, task);
+    }
+
+    internal void Remove(LoopTask task)
+    {
+        if (task.Previous != null)
+            task.Previous.Next = task.Next;
+        else
+            _firstTask = task.Next;
+        if (task.Next != null)
+            task.Next.Previous = task.Previous;
+        _taskCount--;
+        foreach (LoopInstrument instrument in _instruments)
+            instrument.TaskEnded(this, task);
+    }
+
+    private sealed class SpawnWork(EventLoop loop, Func<Task> body, string? name, bool countWhenRun) : LoopWork
+    {
+        private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly ExecutionContext? _context = ExecutionContext.Capture();
+
+        internal Task Completion => _completion.Task;
+
+        internal override void Execute()
+        {
+            if (countWhenRun)
+                loop._taskCount++;
+            if (_context == null)
+                Start();
+            else
+                ExecutionContext.Run(_context, static spawn => ((SpawnWork)spawn!).Start(), this);
+        }
+
+        private void Start()
+        {
+            var task = new SpawnedTask(loop, name, _completion);
+            task.Start(static body => body(), body);
+        }
+    }
+
+    private sealed class SpawnedTask(EventLoop loop, string? name, TaskCompletionSource completion) : LoopTask(loop, name)
+    {
+        private protected override void Ended() => completion.SetFromTask(Task!);
+    }
+}

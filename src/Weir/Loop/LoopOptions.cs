@@ -1,0 +1,70 @@
+namespace Weir;
+
+/// <summary>Which way of waiting a loop uses.</summary>
+public enum DriverKind
+{
+    /// <summary>The best that this kernel permits. At present that is <see cref="Epoll"/>.</summary>
+    Auto,
+
+    /// <summary>epoll(7).</summary>
+    Epoll,
+}
+
+/// <summary>How a loop behaves. Read once, when the loop is made.</summary>
+public sealed class LoopOptions
+{
+    /// <summary>The name in statistics and thread names. Defaults to "loop".</summary>
+    public string Name { get; set; } = "loop";
+
+    /// <summary>The kernel the loop runs on. Defaults to the one of this process.</summary>
+    public Kernel Kernel { get; set; } = Kernel.Linux;
+
+    /// <summary>The way of waiting. Defaults to <see cref="DriverKind.Auto"/>.</summary>
+    public DriverKind Driver { get; set; } = DriverKind.Auto;
+
+    /// <summary>
+    /// How long a loop with nothing to do looks for work without sleeping. Saves the processor's own sleep and wake-up (some 20 us each
+    /// way) at the price of a busy core. Defaults to zero.
+    /// </summary>
+    public TimeSpan SpinBeforeSleep { get; set; }
+
+    /// <summary>
+    /// How late a timer may be so that it shares a wake-up with its neighbours; never early. Defaults to 50 us, as Linux's own timer slack.
+    /// </summary>
+    public TimeSpan TimerSlack { get; set; } = TimeSpan.FromMicroseconds(50);
+
+    /// <summary>
+    /// How many operations a task may complete in one go without waiting before it gives way. Defaults to 16: eight reads and eight writes.
+    /// </summary>
+    public int TaskOperationBudget { get; set; } = 16;
+
+    /// <summary>How many bytes a task may move in one go without waiting before it gives way. Defaults to 512 KiB.</summary>
+    public int TaskByteBudget { get; set; } = 512 * 1024;
+
+    /// <summary>
+    /// Called on the loop's thread with an exception that nobody can observe: from an async void method or a posted delegate. True: handled,
+    /// the loop goes on. Null or false: the loop stops and <see cref="EventLoop.Run(Func{Task}, LoopOptions?)"/> throws it. Defaults to null.
+    /// </summary>
+    public Func<Exception, bool>? UnhandledException { get; set; }
+
+    /// <summary>
+    /// How long a loop whose main task has ended waits for the other tasks after it cancelled <see cref="EventLoop.Stopping"/>. Defaults to
+    /// five seconds; then their waits end with <see cref="ObjectDisposedException"/> and what is left is abandoned.
+    /// </summary>
+    public TimeSpan StopTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Hooks around turns, waits and tasks. Defaults to none.</summary>
+    public IList<LoopInstrument> Instruments { get; } = [];
+
+    internal void Validate()
+    {
+        ArgumentNullException.ThrowIfNull(Kernel);
+        ArgumentOutOfRangeException.ThrowIfLessThan(SpinBeforeSleep, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfLessThan(TimerSlack, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfLessThan(TaskOperationBudget, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(TaskByteBudget, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(StopTimeout, TimeSpan.Zero);
+        if (!Enum.IsDefined(Driver))
+            throw new ArgumentOutOfRangeException(nameof(Driver), Driver, "No such driver.");
+    }
+}

@@ -1,0 +1,64 @@
+namespace Weir;
+
+/// <summary>A task that a loop knows of: spawned on it, with a name, in the list until it has ended.</summary>
+/// <remarks>Made by <see cref="EventLoop.Spawn"/>, <see cref="TaskGroup"/> and listeners. The properties may be read from any thread.</remarks>
+public class LoopTask
+{
+    private readonly EventLoop _loop;
+    private Task? _task;
+
+    internal LoopTask(EventLoop loop, string? name)
+    {
+        _loop = loop;
+        Name = name;
+        StartedAt = loop.Now;
+    }
+
+    internal LoopTask? Next;
+    internal LoopTask? Previous;
+
+    /// <summary>The name it was given, or null.</summary>
+    public string? Name { get; }
+
+    /// <summary>When it was started, in the kernel's monotonic nanoseconds.</summary>
+    public long StartedAt { get; }
+
+    /// <summary>Where its task stands.</summary>
+    public TaskStatus Status => _task?.Status ?? TaskStatus.Created;
+
+    /// <summary>Why it failed, or null.</summary>
+    public Exception? Failure => _task?.Exception?.InnerException;
+
+    /// <summary>The task itself, once started.</summary>
+    internal Task? Task => _task;
+
+    /// <summary>Runs the body up to its first wait, on the loop's thread.</summary>
+    internal void Start<TState>(Func<TState, Task> body, TState state)
+    {
+        _loop.Add(this);
+        try
+        {
+            _task = body(state) ?? throw new InvalidOperationException("The function returned no task.");
+        }
+        catch (Exception exception)
+        {
+            _task = System.Threading.Tasks.Task.FromException(exception);
+        }
+
+        if (_task.IsCompleted)
+            End();
+        else
+            _task.GetAwaiter().UnsafeOnCompleted(End); // the loop's context is installed, so this comes back here
+    }
+
+    /// <summary>Its task has ended; called on the loop.</summary>
+    private protected virtual void Ended()
+    {
+    }
+
+    private void End()
+    {
+        _loop.Remove(this);
+        Ended();
+    }
+}

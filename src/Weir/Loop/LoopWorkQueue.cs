@@ -1,0 +1,129 @@
+using System.Collections.Concurrent;
+
+namespace Weir;
+
+/// <summary>
+/// All that is to run on one loop: the run queue, which only the loop's thread touches, and the inbox, where other threads leave
+/// entries, with the protocol that wakes the loop for them.
+/// </summary>
+internal sealed class LoopWorkQueue : WorkQueue
+{
+    private readonly RunQueue _run = new();
+
+    // Lock-free but for the rare growth of a segment; a drained segment is used again, so steady posting allocates nothing.
+    private readonly ConcurrentQueue<RunEntry> _inbox = new();
+    private readonly int _operationBudget;
+    private readonly int _byteBudget;
+    private volatile bool _isSealed;
+
+    internal LoopWorkQueue(LoopOptions options)
+    {
+        _operationBudget = options.TaskOperationBudget;
+        _byteBudget = options.TaskByteBudget;
+        Context = new LoopSynchronizationContext(this);
+    }
+
+    internal override SynchronizationContext Context { get; }
+
+    internal LoopState State { get; } = new();
+
+    /// <summary>Set once, before the loop starts: what a waker that owes a wake-up calls.</summary>
+    internal IoDriver? Driver { get; set; }
+
+    /// <summary>Entries that wait for their turn, this loop's own.</summary>
+    internal int RunCount => _run.Count;
+
+    internal bool InboxIsEmpty => _inbox.IsEmpty;
+
+    /// <summary>Entries that came from other threads.</summary>
+    internal long Posts { get; private set; }
+
+    internal override void Enqueue(LoopWork work) => _run.Enqueue(new RunEntry(work));
+
+    internal void Enqueue(in RunEntry entry) => _run.Enqueue(entry);
+
+    internal override bool Post(LoopWork work) => Post(new RunEntry(work));
+
+    /// <summary>From any thread, the loop's own included.</summary>
+    internal bool Post(in RunEntry entry)
+    {
+        if (IsCurrent)
+        {
+            if (State.Phase == LoopPhase.Stopped)
+                return false;
+            _run.Enqueue(entry);
+            return true;
+        }
+
+        if (State.Phase == LoopPhase.Stopped)
+            return false;
+        _inbox.Enqueue(entry);
+        return Pay(State.Wake()) || WasTaken(entry);
+    }
+
+    internal override bool PostFor(long deadline, LoopWork work)
+    {
+        if (State.Phase == LoopPhase.Stopped)
+            return false;
+        var entry = new RunEntry(work);
+        _inbox.Enqueue(entry);
+        return Pay(State.WakeFor(deadline)) || WasTaken(entry);
+    }
+
+    private bool Pay(WakeDebt debt)
+    {
+        if (debt == WakeDebt.Owed)
+        {
+            Driver!.Wake();
+            State.WakeDelivered();
+        }
+
+        return debt != WakeDebt.Stopped;
+    }
+
+    // The loop stopped between the entry and the look at its phase. It takes up what was there at that moment; whether that includes this
+    // entry is known once it has sealed the inbox, which is moments away.
+    private bool WasTaken(in RunEntry entry)
+    {
+        SpinWait spin = default;
+        while (!_isSealed)
+            spin.SpinOnce();
+        foreach (RunEntry left in _inbox)
+        {
+            if (left.IsSameAs(entry))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Nothing is taken from the inbox any more.</summary>
+    internal void Seal() => _isSealed = true;
+
+    /// <summary>Something had to run on the thread pool that belonged here. Any thread.</summary>
+    internal void CountHop() => Interlocked.Increment(ref HopsOffLoop);
+
+    /// <summary>Moves what other threads have left into the run queue: what is there now, not what comes meanwhile.</summary>
+    internal void TakeInbox()
+    {
+        if (_inbox.IsEmpty)
+            return;
+        for (int left = _inbox.Count; left > 0 && _inbox.TryDequeue(out RunEntry entry); left--)
+        {
+            _run.Enqueue(entry);
+            Posts++;
+        }
+    }
+
+    /// <summary>Runs entries until <paramref name="done"/> reaches <paramref name="count"/>; if one throws, it has been counted.</summary>
+    internal void Run(int count, ref int done)
+    {
+        while (done < count)
+        {
+            RunEntry entry = _run.Dequeue();
+            done++;
+            RefillBudget(_operationBudget, _byteBudget);
+            entry.Invoke();
+        }
+    }
+}

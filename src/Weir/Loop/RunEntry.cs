@@ -1,0 +1,62 @@
+using System.Runtime.CompilerServices;
+
+namespace Weir;
+
+/// <summary>One entry of the run queue: work, or a delegate with its state. Two words, so that queues of them allocate nothing.</summary>
+internal readonly struct RunEntry
+{
+    private readonly object _target;
+    private readonly object? _state;
+
+    internal RunEntry(object target, object? state)
+    {
+        _target = target;
+        _state = state;
+    }
+
+    internal RunEntry(LoopWork work)
+        : this(work, null)
+    {
+    }
+
+    internal RunEntry(Action action)
+        : this(action, null)
+    {
+    }
+
+    internal RunEntry(Action<object?> action, object? state)
+        : this((object)action, state)
+    {
+    }
+
+    internal bool IsSameAs(in RunEntry other) => ReferenceEquals(_target, other._target) && ReferenceEquals(_state, other._state);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Invoke()
+    {
+        // Nearly always an I/O operation: an exact type test is one comparison.
+        if (_target.GetType() == typeof(IoOperation))
+            Unsafe.As<IoOperation>(_target).Execute();
+        else
+            InvokeOther();
+    }
+
+    private void InvokeOther()
+    {
+        switch (_target)
+        {
+            case LoopWork work:
+                work.Execute();
+                break;
+            case SendOrPostCallback callback:
+                callback(_state);
+                break;
+            case Action<object?> action:
+                action(_state);
+                break;
+            default:
+                ((Action)_target)();
+                break;
+        }
+    }
+}

@@ -1,0 +1,36 @@
+using System.Runtime.CompilerServices;
+
+namespace Weir;
+
+/// <summary>What <see cref="EventLoop.Yield"/> returns: awaiting it lets the other entries and the kernel's events go first.</summary>
+public readonly struct YieldAwaitable
+{
+    private readonly EventLoop _loop;
+
+    internal YieldAwaitable(EventLoop loop) => _loop = loop;
+
+    /// <summary>For the compiler.</summary>
+    public Awaiter GetAwaiter() => new(_loop);
+
+    /// <summary>For the compiler.</summary>
+    public readonly struct Awaiter : ICriticalNotifyCompletion
+    {
+        private readonly EventLoop _loop;
+
+        internal Awaiter(EventLoop loop) => _loop = loop;
+
+        /// <summary>Always false: the point is to let others go first.</summary>
+        public bool IsCompleted => false;
+
+        /// <summary>Nothing to return.</summary>
+        public void GetResult()
+        {
+        }
+
+        /// <summary>For the compiler.</summary>
+        public void OnCompleted(Action continuation) => _loop.Post(continuation);
+
+        /// <summary>For the compiler.</summary>
+        public void UnsafeOnCompleted(Action continuation) => _loop.Queue.Post(new RunEntry(continuation, null));
+    }
+}

@@ -1,0 +1,149 @@
+using System.Buffers;
+
+namespace Weir.Net;
+
+public sealed partial class Connection
+{
+    private const int MostVectors = 64;
+
+    /// <summary>Looks at what is there to read without taking it; 0 is the end. Waits until there is something.</summary>
+    public async ValueTask<int> PeekAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (buffer.IsEmpty)
+            return 0;
+        while (true)
+        {
+            await WaitForDataAsync(cancellationToken);
+            nint count = Peek(buffer.Span);
+            if (count >= 0)
+                return (int)count;
+            if (count == -(int)Errno.EAGAIN)
+                Loop.Driver.Readiness(Token, EpollEvents.In);
+            else if (count != -(int)Errno.EINTR)
+                throw new KernelException("recv(MSG_PEEK)", FileDescriptor, (Errno)(-(int)count));
+        }
+    }
+
+    /// <summary>Writes several buffers as one stream of bytes, up to 64 of them with one system call.</summary>
+    public ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> buffers, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(buffers);
+        RequireLoop();
+        return WriteVectored(new VectorCursor(buffers), cancellationToken);
+    }
+
+    /// <summary>Writes the segments of a sequence, up to 64 of them with one system call.</summary>
+    public ValueTask WriteAsync(in ReadOnlySequence<byte> buffers, CancellationToken cancellationToken = default)
+    {
+        if (buffers.IsSingleSegment)
+            return WriteAsync(buffers.First, cancellationToken);
+        var list = new List<ReadOnlyMemory<byte>>();
+        foreach (ReadOnlyMemory<byte> segment in buffers)
+            list.Add(segment);
+        return WriteAsync(list, cancellationToken);
+    }
+
+    private async ValueTask WriteVectored(VectorCursor cursor, CancellationToken cancellationToken)
+    {
+        while (!cursor.AtEnd)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            nint count = WriteOnce(cursor);
+            if (count >= 0)
+                cursor.Advance((int)count);
+            else if (count == -(int)Errno.EAGAIN)
+            {
+                Loop.Driver.NoteFull(Token);
+                await WaitWritableAsync(cancellationToken);
+            }
+            else if (count != -(int)Errno.EINTR)
+                throw Failure(OperationKind.Write, (int)count);
+        }
+    }
+
+    private unsafe nint WriteOnce(VectorCursor cursor)
+    {
+        IoVector* vectors = stackalloc IoVector[MostVectors];
+        MemoryHandle[] pins = ArrayPool<MemoryHandle>.Shared.Rent(MostVectors);
+        int count = 0;
+        try
+        {
+            foreach (ReadOnlyMemory<byte> part in cursor.Remaining(MostVectors))
+            {
+                pins[count] = part.Pin();
+                vectors[count] = new IoVector { Base = pins[count].Pointer, Length = (nuint)part.Length };
+                count++;
+            }
+
+            int fd = FileDescriptor;
+            return fd < 0 ? -(nint)(int)IoDriver.Closed : Kernel.WriteV(fd, vectors, count);
+        }
+        finally
+        {
+            for (int i = 0; i < count; i++)
+                pins[i].Dispose();
+            ArrayPool<MemoryHandle>.Shared.Return(pins, clearArray: true);
+        }
+    }
+
+    private unsafe nint Peek(Span<byte> buffer)
+    {
+        int fd = FileDescriptor;
+        ObjectDisposedException.ThrowIf(fd < 0, this);
+        fixed (byte* bytes = buffer)
+            return Kernel.Receive(fd, bytes, (nuint)buffer.Length, MessageFlags.Peek);
+    }
+
+    /// <summary>How far a vectored write has come.</summary>
+    private sealed class VectorCursor(IReadOnlyList<ReadOnlyMemory<byte>> buffers)
+    {
+        private int _index;
+        private int _offset;
+
+        internal bool AtEnd
+        {
+            get
+            {
+                while (_index < buffers.Count && _offset == buffers[_index].Length)
+                {
+                    _index++;
+                    _offset = 0;
+                }
+
+                return _index == buffers.Count;
+            }
+        }
+
+        internal IEnumerable<ReadOnlyMemory<byte>> Remaining(int most)
+        {
+            int offset = _offset;
+            for (int i = _index; i < buffers.Count && most > 0; i++)
+            {
+                if (buffers[i].Length > offset)
+                {
+                    most--;
+                    yield return buffers[i][offset..];
+                }
+
+                offset = 0;
+            }
+        }
+
+        internal void Advance(int count)
+        {
+            while (count > 0)
+            {
+                int left = buffers[_index].Length - _offset;
+                if (count < left)
+                {
+                    _offset += count;
+                    return;
+                }
+
+                count -= left;
+                _index++;
+                _offset = 0;
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+using System.Net;
+
+namespace Weir.Net;
+
+/// <summary>
+/// A stream socket, TCP or unix, on a loop. It is a <see cref="Stream"/>: SslStream, StreamReader, PipeReader.Create and HttpClient's
+/// ConnectCallback work on it.
+/// </summary>
+public sealed partial class Connection : DescriptorStream
+{
+    // TCP is watched both ways from the start, for its sends raise no events; a unix socket would report every message the peer takes.
+    private const EpollEvents TcpMask = EpollEvents.In | EpollEvents.Out | EpollEvents.Pri | EpollEvents.RdHup;
+    private const EpollEvents UnixMask = EpollEvents.In | EpollEvents.RdHup;
+
+    private readonly DescriptorKind _kind;
+
+    private Connection(EventLoop loop, int fd, DescriptorKind kind, EpollEvents assumedReady)
+        : base(loop, fd, kind, kind == DescriptorKind.Tcp ? TcpMask : UnixMask, assumedReady)
+    {
+        _kind = kind;
+    }
+
+    /// <inheritdoc/>
+    public override bool CanRead => true;
+
+    /// <inheritdoc/>
+    public override bool CanWrite => true;
+
+    /// <summary>The local address; null for an unnamed unix socket.</summary>
+    public EndPoint? LocalEndPoint => SocketCalls.LocalEndPoint(Kernel, FileDescriptor);
+
+    /// <summary>The peer's address; null for an unnamed unix socket.</summary>
+    public EndPoint? RemoteEndPoint => SocketCalls.RemoteEndPoint(Kernel, FileDescriptor);
+
+    /// <summary>TCP_NODELAY: small writes are sent at once. On for accepted and connected sockets unless their options say otherwise.</summary>
+    public bool NoDelay
+    {
+        get => GetOption(SocketLevel.Tcp, SocketOption.TcpNoDelay) != 0;
+        set => SetOption(SocketLevel.Tcp, SocketOption.TcpNoDelay, value ? 1 : 0);
+    }
+
+    /// <summary>SO_KEEPALIVE: the kernel asks a silent peer whether it still lives.</summary>
+    public bool KeepAlive
+    {
+        get => GetOption(SocketLevel.Socket, SocketOption.SocketKeepAlive) != 0;
+        set => SetOption(SocketLevel.Socket, SocketOption.SocketKeepAlive, value ? 1 : 0);
+    }
+
+    /// <summary>SO_SNDBUF in bytes. The kernel doubles what is set and counts its own overhead (socket(7)).</summary>
+    public int SendBufferSize
+    {
+        get => GetOption(SocketLevel.Socket, SocketOption.SocketSendBuffer);
+        set => SetOption(SocketLevel.Socket, SocketOption.SocketSendBuffer, value);
+    }
+
+    /// <summary>SO_RCVBUF in bytes. The kernel doubles what is set and counts its own overhead (socket(7)).</summary>
+    public int ReceiveBufferSize
+    {
+        get => GetOption(SocketLevel.Socket, SocketOption.SocketReceiveBuffer);
+        set => SetOption(SocketLevel.Socket, SocketOption.SocketReceiveBuffer, value);
+    }
+
+    /// <summary>Any integer option. getsockopt(2).</summary>
+    public int GetOption(SocketLevel level, SocketOption option) => SocketCalls.GetOption(Kernel, FileDescriptor, level, option);
+
+    /// <summary>Any integer option. setsockopt(2).</summary>
+    public void SetOption(SocketLevel level, SocketOption option, int value) => SocketCalls.SetOption(Kernel, FileDescriptor, level, option, value);
+
+    /// <summary>Two connected unix sockets on the current loop.</summary>
+    /// <exception cref="KernelException">No descriptors left.</exception>
+    public static unsafe (Connection First, Connection Second) CreatePair()
+    {
+        EventLoop loop = EventLoop.Required;
+        int* fds = stackalloc int[2];
+        KernelException.Check(loop.Kernel.SocketPair(SocketDomain.Unix, SocketKind.Stream, 0, fds), "socketpair");
+        Connection first;
+        try
+        {
+            first = Accepted(loop, fds[0], DescriptorKind.Socket);
+        }
+        catch
+        {
+            loop.Kernel.Close(fds[1]);
+            throw;
+        }
+
+        try
+        {
+            return (first, Accepted(loop, fds[1], DescriptorKind.Socket));
+        }
+        catch
+        {
+            first.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Takes over a connected stream socket, TCP or unix, that something else made. It is made non-blocking, and is this connection's from
+    /// here on.
+    /// </summary>
+    /// <exception cref="KernelException">ENOTSOCK: not a socket; EBADF: not open. The descriptor is then still the caller's.</exception>
+    public static Connection FromDescriptor(int fileDescriptor)
+    {
+        EventLoop loop = EventLoop.Required;
+        Kernel kernel = loop.Kernel;
+        var domain = (SocketDomain)SocketCalls.GetOption(kernel, fileDescriptor, SocketLevel.Socket, SocketOption.SocketDomain);
+        int flags = KernelException.Check(kernel.Fcntl(fileDescriptor, FcntlCommand.GetStatusFlags, 0), "fcntl(F_GETFL)", fileDescriptor);
+        kernel.Fcntl(fileDescriptor, FcntlCommand.SetStatusFlags, flags | (int)FileFlags.NonBlock);
+        kernel.Fcntl(fileDescriptor, FcntlCommand.SetDescriptorFlags, 1); // FD_CLOEXEC
+        return Accepted(loop, fileDescriptor, domain == SocketDomain.Unix ? DescriptorKind.Socket : DescriptorKind.Tcp);
+    }
+
+    /// <summary>Gives the descriptor back to the caller, who owns it from here on; operations in progress end as if it were closed.</summary>
+    public int ReleaseDescriptor()
+    {
+        RequireLoop();
+        int fd = FileDescriptor;
+        ObjectDisposedException.ThrowIf(fd < 0, this);
+        Loop.Driver.Unregister(Token);
+        return fd;
+    }
+
+    /// <summary>A connected socket. Nothing is known of what it has to read: the registration tells if there is anything.</summary>
+    internal static Connection Accepted(EventLoop loop, int fd, DescriptorKind kind) => new(loop, fd, kind, EpollEvents.Out);
+
+    /// <summary>Ends the writing direction: the peer reads the end of the stream after what was sent, and may go on sending.</summary>
+    public void ShutdownWrite() => Shutdown(ShutdownHow.Write);
+
+    /// <summary>Ends the reading direction: reads return 0 from now on; a unix peer's writes fail with EPIPE.</summary>
+    public void ShutdownRead() => Shutdown(ShutdownHow.Read);
+
+    private void Shutdown(ShutdownHow how)
+    {
+        int fd = FileDescriptor;
+        ObjectDisposedException.ThrowIf(fd < 0, this);
+        int result = Kernel.Shutdown(fd, how);
+        // A peer that has reset the connection has ended both directions already.
+        if (result < 0 && result != -(int)Errno.ENOTCONN)
+            throw new KernelException($"shutdown({how})", fd, (Errno)(-result));
+    }
+
+    /// <summary>Closes at once with a reset: unsent data is dropped, and the peer gets ECONNRESET (SO_LINGER with zero seconds).</summary>
+    public unsafe void Abort()
+    {
+        int fd = FileDescriptor;
+        if (fd >= 0)
+        {
+            long onAndZeroSeconds = 1; // struct linger { int l_onoff, l_linger; }
+            Kernel.SetSockOpt(fd, SocketLevel.Socket, SocketOption.SocketLinger, &onAndZeroSeconds, sizeof(long));
+        }
+
+        Dispose();
+    }
+}

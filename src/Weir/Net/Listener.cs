@@ -1,0 +1,211 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace Weir.Net;
+
+/// <summary>Accepts connections on a TCP or unix address.</summary>
+/// <remarks>
+/// For its loop's thread; Dispose for any. When the process or the system has no descriptors left, accepting pauses (a hundredth of
+/// a second at first, then longer, at most one second) and goes on: clients wait in the backlog meanwhile, and nothing spins.
+/// </remarks>
+public sealed class Listener : IDisposable
+{
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
+
+    private readonly EventLoop _loop;
+    private readonly ulong _token;
+    private readonly IoOperation _accept;
+    private readonly DescriptorKind _kind;
+    private readonly string? _path;
+
+    private Listener(EventLoop loop, int fd, DescriptorKind kind, string? path)
+    {
+        _loop = loop;
+        _kind = kind;
+        _path = path;
+        LocalEndPoint = SocketCalls.LocalEndPoint(loop.Kernel, fd)!;
+        _accept = new IoOperation(loop.Queue, loop.Driver);
+        _token = loop.Driver.Register(fd, DescriptorKind.Other, EpollEvents.In, EpollEvents.None);
+    }
+
+    /// <summary>The address it listens on, with the port the kernel chose if 0 was asked for.</summary>
+    public EndPoint LocalEndPoint { get; }
+
+    /// <summary>How often accepting paused for lack of descriptors or memory.</summary>
+    public long Pauses { get; private set; }
+
+    /// <summary>Listens on <paramref name="endPoint"/> on the current loop.</summary>
+    /// <param name="endPoint">An <see cref="IPEndPoint"/> (port 0: the kernel chooses) or a <see cref="UnixDomainSocketEndPoint"/>.</param>
+    /// <param name="options">Null for the defaults.</param>
+    /// <exception cref="KernelException">EADDRINUSE, EACCES, EADDRNOTAVAIL and the like.</exception>
+    public static Listener Bind(EndPoint endPoint, ListenOptions? options = null)
+    {
+        options ??= new ListenOptions();
+        EventLoop loop = EventLoop.Required;
+        RawSocketAddress address = RawSocketAddress.From(endPoint);
+        int fd = SocketCalls.Open(loop.Kernel, address.Domain);
+        try
+        {
+            return address.Domain == SocketDomain.Unix
+                ? BindUnix(loop, fd, address, (UnixDomainSocketEndPoint)endPoint, options)
+                : BindTcp(loop, fd, address, options);
+        }
+        catch
+        {
+            loop.Kernel.Close(fd);
+            throw;
+        }
+    }
+
+    private static unsafe Listener BindTcp(EventLoop loop, int fd, RawSocketAddress address, ListenOptions options)
+    {
+        Kernel kernel = loop.Kernel;
+        if (options.ReuseAddress)
+            SocketCalls.SetOption(kernel, fd, SocketLevel.Socket, SocketOption.SocketReuseAddress, 1);
+        if (options.ReusePort)
+            SocketCalls.SetOption(kernel, fd, SocketLevel.Socket, SocketOption.SocketReusePort, 1);
+        if (options.NoDelay)
+            SocketCalls.SetOption(kernel, fd, SocketLevel.Tcp, SocketOption.TcpNoDelay, 1);
+        if (address.Domain == SocketDomain.Inet6)
+            SocketCalls.SetOption(kernel, fd, SocketLevel.Ipv6, SocketOption.Ipv6Only, options.DualMode ? 0 : 1);
+        KernelException.Check(kernel.Bind(fd, address.Pointer, address.Length), $"bind({address.ToEndPoint()})", fd);
+        KernelException.Check(kernel.Listen(fd, options.Backlog), $"listen({address.ToEndPoint()})", fd);
+        return new Listener(loop, fd, DescriptorKind.Tcp, null);
+    }
+
+    private static unsafe Listener BindUnix(EventLoop loop, int fd, RawSocketAddress address, UnixDomainSocketEndPoint endPoint, ListenOptions options)
+    {
+        Kernel kernel = loop.Kernel;
+        bool isAbstract = address.Bytes.Length > 2 && address.Bytes[2] == 0;
+        string? path = isAbstract ? null : endPoint.ToString();
+        int bound = kernel.Bind(fd, address.Pointer, address.Length);
+        if (bound == -(int)Errno.EADDRINUSE && path != null && options.ReuseAddress && NobodyListens(kernel, address))
+        {
+            Unlink(kernel, path);
+            bound = kernel.Bind(fd, address.Pointer, address.Length);
+        }
+
+        KernelException.Check(bound, $"bind({endPoint})", fd);
+        KernelException.Check(kernel.Listen(fd, options.Backlog), $"listen({endPoint})", fd);
+        return new Listener(loop, fd, DescriptorKind.Socket, path);
+    }
+
+    // A path left behind by a process that is gone refuses connections; one that is anything but a socket says something else.
+    private static unsafe bool NobodyListens(Kernel kernel, RawSocketAddress address)
+    {
+        int probe = SocketCalls.Open(kernel, SocketDomain.Unix);
+        int result = kernel.Connect(probe, address.Pointer, address.Length);
+        kernel.Close(probe);
+        return result == -(int)Errno.ECONNREFUSED;
+    }
+
+    private static unsafe void Unlink(Kernel kernel, string path)
+    {
+        byte[] zeroTerminated = Encoding.UTF8.GetBytes(path + "\0");
+        fixed (byte* bytes = zeroTerminated)
+            kernel.Unlink(bytes);
+    }
+
+    /// <summary>Accepts one connection. Survives the lack of descriptors: it waits and tries again.</summary>
+    /// <exception cref="BusyResourceException">Someone else is accepting.</exception>
+    /// <exception cref="ObjectDisposedException">The listener was disposed, before or meanwhile.</exception>
+    public async ValueTask<Connection> AcceptAsync(CancellationToken cancellationToken = default)
+    {
+        TimeSpan pause = FirstPause;
+        while (true)
+        {
+            int result = await AcceptDescriptor(cancellationToken);
+            if (result >= 0)
+                return Connection.Accepted(_loop, result, _kind);
+            Pauses++;
+            await _loop.Delay(pause, cancellationToken);
+            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+        }
+    }
+
+    /// <summary>
+    /// Accepts connections until cancelled or disposed, and starts <paramref name="handler"/> for each. A connection is disposed when its
+    /// handler ends. Completes when the token is cancelled or the listener disposed, without an exception; handlers may run on.
+    /// </summary>
+    /// <remarks>
+    /// A handler that ends with an <see cref="IOException"/>, <see cref="OperationCanceledException"/> or
+    /// <see cref="ObjectDisposedException"/> has lost its connection, which is everyday life; any other failure goes to
+    /// <see cref="LoopOptions.UnhandledException"/>.
+    /// </remarks>
+    public async Task AcceptAllAsync(Func<Connection, Task> handler, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(handler);
+        string name = $"connection of {LocalEndPoint}";
+        while (true)
+        {
+            Connection connection;
+            try
+            {
+                connection = await AcceptAsync(cancellationToken);
+            }
+            catch (Exception exception) when (exception is ObjectDisposedException || (exception is OperationCanceledException && cancellationToken.IsCancellationRequested))
+            {
+                return;
+            }
+
+            _loop.StartTask(new ConnectionTask(_loop, name, connection), handler, connection);
+        }
+    }
+
+    private sealed class ConnectionTask(EventLoop loop, string name, Connection connection) : LoopTask(loop, name)
+    {
+        private protected override void Ended()
+        {
+            connection.Dispose();
+            if (Failure is { } failure and not (IOException or OperationCanceledException or ObjectDisposedException))
+                connection.Loop.OnUnhandled(failure);
+        }
+    }
+
+    // A descriptor, or the negated errno of a shortage that will pass.
+    private async ValueTask<int> AcceptDescriptor(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (_accept.Status != AwaitableStatus.Idle)
+            throw new BusyResourceException($"Another task is already accepting on {LocalEndPoint}; one at a time.");
+        _accept.Prepare(OperationKind.Accept, _token, default, EpollEvents.In);
+        try
+        {
+            if (!_accept.Start())
+                return await _accept.AsValueTask(cancellationToken);
+        }
+        catch (KernelException exception) when (WillPass(exception.Errno))
+        {
+            return -(int)exception.Errno;
+        }
+
+        int result = _accept.TakeResult();
+        if (result >= 0 || WillPass((Errno)(-result)))
+            return result;
+        throw IoOperation.ToException(OperationKind.Accept, result, _loop.Driver.DescriptorOf(_token), cancellationToken);
+
+        static bool WillPass(Errno errno) => errno is Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM;
+    }
+
+    /// <summary>Stops listening: connections not yet accepted are reset; a unix path is removed. Connections accepted before live on.</summary>
+    public void Dispose()
+    {
+        if (_loop.IsCurrent)
+            CloseOnLoop();
+        else
+            _loop.Queue.Post(new RunEntry(static listener => ((Listener)listener!).CloseOnLoop(), this));
+    }
+
+    private void CloseOnLoop()
+    {
+        int fd = _loop.Driver.DescriptorOf(_token);
+        if (fd < 0)
+            return;
+        _loop.Driver.Unregister(_token);
+        _loop.Kernel.Close(fd);
+        if (_path != null)
+            Unlink(_loop.Kernel, _path);
+    }
+}

@@ -1,0 +1,58 @@
+namespace Weir.Tests;
+
+public sealed unsafe class LinuxKernelTests
+{
+    [Theory]
+    [InlineData(0, 0, 0)]
+    [InlineData(0, 1, 1)]
+    [InlineData(0, 999_999, 1)]
+    [InlineData(0, 1_000_000, 1)]
+    [InlineData(0, 1_000_001, 2)]
+    [InlineData(0, 999_999_999, 1000)]
+    [InlineData(5, 0, 5000)]
+    [InlineData(2_147_482, 999_999_999, 2_147_483_000)]
+    [InlineData(2_147_483, 0, int.MaxValue)]
+    [InlineData(long.MaxValue, 999_999_999, int.MaxValue)]
+    public void Waits_in_milliseconds_are_rounded_up_and_kept_within_range(long seconds, long nanoseconds, int milliseconds)
+    {
+        TimeSpec time = new() { Seconds = seconds, Nanoseconds = nanoseconds };
+        Assert.Equal(milliseconds, LinuxKernel.WholeMilliseconds(&time));
+    }
+
+    [Fact]
+    public void No_timeout_is_for_ever() => Assert.Equal(-1, LinuxKernel.WholeMilliseconds(null));
+
+    [Fact]
+    public void Failures_are_negated_error_numbers()
+    {
+        Kernel kernel = Kernel.Linux;
+        Assert.Equal(-(int)Errno.EBADF, kernel.Close(-1));
+        Assert.Equal(-(int)Errno.EBADF, kernel.EpollCtl(-1, EpollOp.Delete, -1, null));
+        Assert.Equal(-(int)Errno.EINVAL, kernel.EventFd(0, (EventFdFlags)0x40000000));
+        Assert.Equal(-(int)Errno.EBADF, (int)kernel.Read(-1, null, 0));
+    }
+
+    [Fact]
+    public void A_bad_buffer_is_an_error_and_not_a_crash()
+    {
+        using TestDescriptors fds = new();
+        int fd = fds.EventFd(1);
+        Assert.Equal(-(int)Errno.EFAULT, (int)Kernel.Linux.Read(fd, (void*)8, 8));
+    }
+
+    [Fact]
+    public void The_monotonic_clock_does_not_go_back_and_the_real_one_is_of_this_century()
+    {
+        long first = Kernel.Linux.ClockGetTime(ClockId.Monotonic);
+        Assert.True(Kernel.Linux.ClockGetTime(ClockId.Monotonic) >= first);
+        DateTime now = DateTime.UnixEpoch.AddTicks(Kernel.Linux.ClockGetTime(ClockId.Realtime) / 100);
+        Assert.True(now.Year >= 2025);
+    }
+
+    [Fact]
+    public void Limits_can_be_read()
+    {
+        Assert.Equal(0, Kernel.Linux.GetResourceLimit(ResourceLimit.OpenFiles, out ulong soft, out ulong hard));
+        Assert.InRange(soft, 1ul, hard);
+    }
+}
