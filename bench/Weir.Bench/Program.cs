@@ -10,6 +10,7 @@ IBenchmark[] benchmarks =
     new FloodBenchmark(),
     new IdleBenchmark(),
     new SyscallsBenchmark(),
+    new PostsBenchmark(),
 ];
 
 // Servers are children: none may outlive this process, however it ends.

@@ -55,6 +55,9 @@ public sealed partial class EventLoop
     /// <summary>Whether the caller runs on this loop's thread. Any thread.</summary>
     public bool IsCurrent => CurrentOnThread == this;
 
+    /// <summary>Whether the loop waits in the kernel at this moment, so that a post would have to wake it. Any thread.</summary>
+    public bool IsAsleep => _queue.State.Phase == LoopPhase.Sleeping;
+
     /// <summary>Brings awaiting code back to this loop; <c>Send</c> from another thread blocks that thread. Any thread.</summary>
     public SynchronizationContext SynchronizationContext => _queue.Context;
 
