@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Weir.Net;
 
 namespace Weir.Bench.Benchmarks;
 
@@ -19,6 +20,8 @@ internal static class IdleServer
     /// </summary>
     public static IReadOnlyDictionary<string, Action<int>> All { get; } = new Dictionary<string, Action<int>>
     {
+        ["weir"] = port => ServeWeir(port, EchoAsync),
+        ["weir-no-buffer"] = port => ServeWeir(port, EchoWithoutBufferAsync),
         ["sockets"] = port => ServeSockets(port, connection => EchoAsync(connection)),
         ["sockets-zero-byte"] = port => ServeSockets(port, connection => EchoWithSharedBufferAsync(connection)),
     };
@@ -50,6 +53,49 @@ internal static class IdleServer
         }
 
         return GC.GetTotalMemory(forceFullCollection: true);
+    }
+
+    private static void ServeWeir(int port, Func<Connection, Task> handler)
+    {
+        using var listening = new ManualResetEventSlim();
+        var thread = new Thread(() => EventLoop.Run(async () =>
+        {
+            using Listener listener = Listener.Bind(new IPEndPoint(IPAddress.Loopback, port));
+            listening.Set();
+            await listener.AcceptAllAsync(handler);
+        }))
+        { IsBackground = true };
+        thread.Start();
+        listening.Wait();
+    }
+
+    private static async Task EchoAsync(Connection connection)
+    {
+        byte[] buffer = new byte[Buffer];
+        int count;
+        while ((count = await connection.ReadAsync(buffer)) > 0)
+            await connection.WriteAsync(buffer.AsMemory(0, count));
+    }
+
+    private static async Task EchoWithoutBufferAsync(Connection connection)
+    {
+        while (true)
+        {
+            await connection.WaitForDataAsync();
+            byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(Buffer);
+            try
+            {
+                if (!connection.TryRead(buffer, out int count))
+                    continue;
+                if (count == 0)
+                    return;
+                await connection.WriteAsync(buffer.AsMemory(0, count));
+            }
+            finally
+            {
+                System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
     }
 
     private static void ServeSockets(int port, Func<Socket, Task> handler)
