@@ -4,6 +4,9 @@ namespace Weir;
 
 public sealed partial class EventLoop
 {
+    // How long what was told to end may go on: a task that answers each end with another wait must not keep the loop.
+    private const int UnwindTurns = 1000;
+
     private bool _stopRequested;
     private bool _isEnding;
     private Task? _main;
@@ -114,10 +117,7 @@ public sealed partial class EventLoop
 
         // Whatever still waits is told that its descriptor is gone, and gets the turns it needs to unwind.
         _isEnding = true;
-        if (_taskCount == 0 && _main is { IsCompleted: true } && _queue.RunCount == 0 && _queue.InboxIsEmpty)
-            return;
-        _driver.EndAll();
-        const int UnwindTurns = 1000;
+        EndWaits();
         for (int turn = 0; turn < UnwindTurns && (_queue.RunCount > 0 || !_queue.InboxIsEmpty); turn++)
             Turn();
     }
@@ -129,9 +129,21 @@ public sealed partial class EventLoop
         _queue.State.Stop();
         _queue.TakeInbox();
         RunEntries();
+        // Other threads may have begun to wait for something until a moment ago.
+        EndWaits();
+        for (int round = 0; round < UnwindTurns && _queue.RunCount > 0; round++)
+            RunEntries();
         _queue.Seal();
         _driver.Dispose();
         _stopping.Dispose();
+    }
+
+    /// <summary>Everyone who waits for a descriptor or a deadline, on whatever thread, is told that nothing comes any more.</summary>
+    private void EndWaits()
+    {
+        _driver.EndAll();
+        while (_timers.PopExpired(long.MaxValue) is { } timer)
+            timer.OnAbandoned();
     }
 
     private sealed class Alarm : TimerNode

@@ -76,10 +76,20 @@ public sealed class LoopTimer : IDisposable
         if (_disposed)
             return;
         _elapsed = false;
-        if (deadline == long.MaxValue)
+        if (deadline == long.MaxValue && _current == null)
             _loop.Timers.Cancel(_node);
         else
             _loop.Timers.Arm(_node, deadline);
+    }
+
+    // While someone waits the node is armed, if need be for never: so the loop finds the waiter when it ends.
+    private void SetWaiter(Waiter? waiter)
+    {
+        _current = waiter;
+        if (waiter != null && !_node.IsArmed)
+            _loop.Timers.Arm(_node, long.MaxValue);
+        else if (waiter == null && _node.IsArmed && _node.Deadline == long.MaxValue)
+            _loop.Timers.Cancel(_node);
     }
 
     private sealed class Node(LoopTimer timer) : TimerNode
@@ -89,6 +99,8 @@ public sealed class LoopTimer : IDisposable
             timer._elapsed = true;
             timer._current?.End(0);
         }
+
+        public override void OnAbandoned() => timer._current?.End(-(int)IoDriver.Closed);
     }
 
     private sealed class Request(LoopTimer timer, long deadline) : LoopWork
@@ -111,7 +123,7 @@ public sealed class LoopTimer : IDisposable
             if (timer._current != null || Status != AwaitableStatus.Idle)
                 throw Busy();
             Begin();
-            timer._current = this;
+            timer.SetWaiter(this);
             Park();
             return AsPlainValueTask(cancellationToken);
         }
@@ -126,14 +138,14 @@ public sealed class LoopTimer : IDisposable
             else if (timer._current != null)
                 SetResult(-(int)Errno.EBUSY);
             else
-                timer._current = this;
+                timer.SetWaiter(this);
             return HasResult;
         }
 
         protected override void Finishing()
         {
             if (timer._current == this)
-                timer._current = null;
+                timer.SetWaiter(null);
         }
 
         protected override void CancelOnLoop() => End(-(int)Errno.ECANCELED);
