@@ -62,9 +62,7 @@ public sealed partial class EventLoop
         int events = 0;
         if (_queue.RunCount > 0 || _isEnding || !GoesOn)
         {
-            EndTurnClock(Now);
-            events = Look();
-            _turnStart = Now;
+            events = LookBetweenTurns();
         }
         else
         {
@@ -75,6 +73,14 @@ public sealed partial class EventLoop
         }
 
         _driver.Dispatch(events);
+    }
+
+    private int LookBetweenTurns()
+    {
+        EndTurnClock(Now);
+        int events = Look();
+        _turnStart = Now;
+        return events;
     }
 
     /// <summary>Asks the kernel without waiting.</summary>
@@ -104,12 +110,13 @@ public sealed partial class EventLoop
     {
         long deadline = _timers.Count == 0 ? long.MaxValue : _timers.NextWake(_slack);
         // Published first, looked after: a poster does it the other way round, so one of us sees the other.
+        // Who must not sleep looks nevertheless: other threads that post without pause must not keep the descriptors waiting.
         if (!_queue.State.TrySleep(deadline))
-            return 0;
+            return LookBetweenTurns();
         if (!_queue.InboxIsEmpty)
         {
             _queue.State.Leave();
-            return 0;
+            return LookBetweenTurns();
         }
 
         long now = Now;
