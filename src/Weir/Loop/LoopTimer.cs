@@ -12,6 +12,7 @@ public sealed class LoopTimer : IDisposable
     private readonly Waiter _waiter;
     private bool _elapsed;
     private bool _disposed;
+    private int _requests; // settings on their way from other threads
 
     /// <summary>A timer of <paramref name="loop"/>, by default the current one; not set.</summary>
     public LoopTimer(EventLoop? loop = null)
@@ -68,7 +69,10 @@ public sealed class LoopTimer : IDisposable
         if (_loop.IsCurrent)
             Arm(deadline);
         else
+        {
+            Interlocked.Increment(ref _requests); // before the post: the loop may look at any moment
             _loop.Queue.PostFor(deadline, new Request(this, deadline));
+        }
     }
 
     private void Arm(long deadline)
@@ -96,6 +100,9 @@ public sealed class LoopTimer : IDisposable
     {
         public override void OnDeadline(long now)
         {
+            // What puts it off does not wake the loop and lies in the queue behind this: the setting to come decides.
+            if (Volatile.Read(ref timer._requests) != 0)
+                return;
             timer._elapsed = true;
             timer._current?.End(0);
         }
@@ -105,7 +112,11 @@ public sealed class LoopTimer : IDisposable
 
     private sealed class Request(LoopTimer timer, long deadline) : LoopWork
     {
-        internal override void Execute() => timer.Arm(deadline);
+        internal override void Execute()
+        {
+            Interlocked.Decrement(ref timer._requests);
+            timer.Arm(deadline);
+        }
     }
 
     private sealed class Waiter(LoopTimer timer) : LoopAwaitable(timer._loop.Queue)
