@@ -167,8 +167,10 @@ public sealed class FdWatcher : IDisposable
             return;
         RequireLoop();
         _disposed = true;
-        _reader?.End(-(int)IoDriver.Closed);
-        _writer?.End(-(int)IoDriver.Closed);
+        if (_reader != null)
+            _loop.Driver.Abandon(_reader, -(int)IoDriver.Closed);
+        if (_writer != null)
+            _loop.Driver.Abandon(_writer, -(int)IoDriver.Closed);
         if (_ownership == FdOwnership.Borrowed)
             return;
         bool inCare = _loop.Driver.DescriptorOf(_ownedToken) >= 0;
