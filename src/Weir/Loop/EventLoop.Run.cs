@@ -9,6 +9,7 @@ public sealed partial class EventLoop
 
     private bool _stopRequested;
     private bool _isEnding;
+    private readonly HashSet<IDisposable> _disposeAtEnd = [];
     private Task? _main;
     private Alarm? _stopAlarm; // from the moment that Stopping was cancelled
     private Exception? _fatalBeforeStop;
@@ -131,6 +132,8 @@ public sealed partial class EventLoop
         RunEntries();
         // Other threads may have begun to wait for something until a moment ago.
         EndWaits();
+        foreach (IDisposable resource in _disposeAtEnd.ToArray())
+            resource.Dispose();
         for (int round = 0; round < UnwindTurns && _queue.RunCount > 0; round++)
             RunEntries();
         _queue.Seal();
@@ -145,6 +148,12 @@ public sealed partial class EventLoop
         while (_timers.PopExpired(long.MaxValue) is { } timer)
             timer.OnAbandoned();
     }
+
+    /// <summary>Takes note of something that must learn of the loop's end before its descriptor is closed. The loop's thread only.</summary>
+    internal void DisposeAtEnd(IDisposable resource) => _disposeAtEnd.Add(resource);
+
+    /// <summary>It has been disposed before the end.</summary>
+    internal void ForgetAtEnd(IDisposable resource) => _disposeAtEnd.Remove(resource);
 
     private sealed class Alarm : TimerNode
     {
