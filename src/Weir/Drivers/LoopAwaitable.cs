@@ -180,7 +180,7 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
         object? state = _continuationState;
         if (_resumption != null)
         {
-            if (_resumption.LeavesLoop)
+            if (_resumption.Leaves(Queue))
                 Queue.HopsOffLoop++;
             _resumption.Invoke(continuation, state);
         }
