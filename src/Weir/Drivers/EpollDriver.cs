@@ -30,7 +30,7 @@ internal sealed partial class EpollDriver : IoDriver
     private readonly SlotTable _slots = new();
     private readonly Dictionary<int, int> _borrowed = [];
     private EpollSet _set;
-    private int _wakeFd;
+    private int _wakeFd = -1;
     private int _ghostRun;
     private long _events;
     private long _ghostEvents;
@@ -311,7 +311,7 @@ internal sealed partial class EpollDriver : IoDriver
         _set.Dispose();
         int wake = _wakeFd;
         _wakeFd = -1;
-        if (wake > 0)
+        if (wake >= 0)
             _kernel.Close(wake);
     }
 }
