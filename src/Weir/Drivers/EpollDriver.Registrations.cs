@@ -87,9 +87,20 @@ internal sealed partial class EpollDriver
     private void Rebuild()
     {
         _ghostRun = 0;
+        EpollSet? fresh = null;
+        try
+        {
+            fresh = new EpollSet(_kernel, EventCapacity);
+            RegisterWake(fresh);
+        }
+        catch (KernelException)
+        {
+            // No descriptor for it now: the old set still serves, and after as many ghosts again there is another try.
+            fresh?.Dispose();
+            return;
+        }
+
         _rebuilds++;
-        var fresh = new EpollSet(_kernel, EventCapacity);
-        RegisterWake(fresh);
         for (int i = 0; i < _slots.Extent; i++)
         {
             ref Slot slot = ref _slots.At(i);

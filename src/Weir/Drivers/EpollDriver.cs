@@ -30,7 +30,7 @@ internal sealed partial class EpollDriver : IoDriver
     private readonly SlotTable _slots = new();
     private readonly Dictionary<int, int> _borrowed = [];
     private EpollSet _set;
-    private int _wakeFd;
+    private int _wakeFd = -1;
     private int _ghostRun;
     private long _events;
     private long _ghostEvents;
@@ -75,6 +75,9 @@ internal sealed partial class EpollDriver : IoDriver
             throw new KernelException("epoll_ctl(ADD)", fd, (Errno)(-result));
         }
 
+        // Whoever still waits for a lent descriptor of this number waits for one that was closed, and must not touch what is there now.
+        if (_borrowed.TryGetValue(fd, out int stale))
+            Drop(stale);
         return token;
     }
 
@@ -84,11 +87,17 @@ internal sealed partial class EpollDriver : IoDriver
         if (!_slots.IsLive(token))
             return;
         int index = SlotTable.IndexOf(token);
+        // May fail when the owner of the number closed it already; nothing can be done then, and the generation guards us.
+        _set.Control(EpollOp.Delete, _slots.At(index).Descriptor, EpollEvents.None, 0);
+        Drop(index);
+    }
+
+    /// <summary>Frees a slot and ends its waits; the kernel is not told.</summary>
+    private void Drop(int index)
+    {
         ref Slot slot = ref _slots.At(index);
         if (slot.Kind == DescriptorKind.Borrowed)
             _borrowed.Remove(slot.Descriptor);
-        // May fail when the owner of the number closed it already; nothing can be done then, and the generation guards us.
-        _set.Control(EpollOp.Delete, slot.Descriptor, EpollEvents.None, 0);
         IoOperation? reader = slot.Reader, writer = slot.Writer;
         _slots.Free(index);
         reader?.End(-(int)Closed);
@@ -194,7 +203,14 @@ internal sealed partial class EpollDriver : IoDriver
             Release(operation.Token, ref slot);
     }
 
-    internal override void Cancel(IoOperation operation) => operation.End(-(int)Errno.ECANCELED);
+    internal override void Cancel(IoOperation operation) => Abandon(operation, -(int)Errno.ECANCELED);
+
+    internal override void Abandon(IoOperation operation, int result)
+    {
+        operation.End(result);
+        // At once, not when the queue comes to it: the owner of a lent descriptor may close it in the next line.
+        Finished(operation);
+    }
 
     internal override void EndAll()
     {
@@ -295,7 +311,7 @@ internal sealed partial class EpollDriver : IoDriver
         _set.Dispose();
         int wake = _wakeFd;
         _wakeFd = -1;
-        if (wake > 0)
+        if (wake >= 0)
             _kernel.Close(wake);
     }
 }

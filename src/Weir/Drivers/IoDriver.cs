@@ -80,6 +80,9 @@ internal abstract class IoDriver : IDisposable
     /// <summary>Ends an operation with ECANCELED, if it is still in progress.</summary>
     internal abstract void Cancel(IoOperation operation);
 
+    /// <summary>Ends an operation with <paramref name="result"/> if it is still in progress, and stops watching for it at once.</summary>
+    internal abstract void Abandon(IoOperation operation, int result);
+
     /// <summary>The readiness known of a descriptor, and what of it to forget.</summary>
     internal abstract EpollEvents Readiness(ulong token, EpollEvents clear);
 

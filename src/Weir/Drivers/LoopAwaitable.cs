@@ -180,7 +180,7 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
         object? state = _continuationState;
         if (_resumption != null)
         {
-            if (_resumption.LeavesLoop)
+            if (_resumption.Leaves(Queue))
                 Queue.HopsOffLoop++;
             _resumption.Invoke(continuation, state);
         }
@@ -215,6 +215,9 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
     public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
         CheckVersion(token);
+        // Before anything is written: the first to await must stay as he is.
+        if (Volatile.Read(ref _continuation) is { } earlier && earlier != CompletedSentinel)
+            throw new InvalidOperationException("It is being awaited already; a ValueTask may be awaited once.");
         bool onLoop = Queue.IsCurrent;
         if (onLoop && flags == ValueTaskSourceOnCompletedFlags.UseSchedulingContext && SynchronizationContext.Current == Queue.Context)
         {

@@ -17,8 +17,8 @@ internal sealed class Resumption
         _executionContext = executionContext;
     }
 
-    /// <summary>Whether the caller is resumed somewhere else than on the loop.</summary>
-    internal bool LeavesLoop => _scheduler is not WorkQueue;
+    /// <summary>Whether the caller is resumed somewhere else than on the loop of <paramref name="queue"/>.</summary>
+    internal bool Leaves(WorkQueue queue) => _scheduler != queue && _scheduler != queue.Context;
 
     /// <summary>
     /// Looks at the awaiting thread. Null: nothing was captured and the caller is on the loop <paramref name="queue"/>, so it may be

@@ -173,7 +173,7 @@ public abstract partial class DescriptorStream : Stream
         base.Dispose(disposing);
     }
 
-    private void CloseOnLoop()
+    private protected virtual void CloseOnLoop()
     {
         if (_closed)
             return;

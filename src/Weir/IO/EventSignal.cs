@@ -49,6 +49,7 @@ public sealed class EventSignal : IDisposable
         internal Source(EventLoop loop, int fd)
             : base(loop, fd, DescriptorKind.Other, EpollEvents.In, EpollEvents.None)
         {
+            loop.DisposeAtEnd(this);
         }
 
         public override bool CanRead => true;
@@ -80,6 +81,12 @@ public sealed class EventSignal : IDisposable
             lock (_closing)
                 _closed = true;
             base.Dispose(disposing);
+        }
+
+        private protected override void CloseOnLoop()
+        {
+            base.CloseOnLoop();
+            Loop.ForgetAtEnd(this);
         }
     }
 }

@@ -16,6 +16,7 @@ public sealed class FdWatcher : IDisposable
     private readonly SafeHandle? _handle;
     private readonly FdOwnership _ownership;
     private readonly ulong _ownedToken;
+    private readonly EpollEvents _ownedInterest;
     private IoOperation? _reader;
     private IoOperation? _writer;
     private bool _disposed;
@@ -40,6 +41,7 @@ public sealed class FdWatcher : IDisposable
         if (ownership == FdOwnership.Owned)
         {
             Check(interest);
+            _ownedInterest = interest;
             int flags = KernelException.Check(_loop.Kernel.Fcntl(_fd, FcntlCommand.GetStatusFlags, 0), "fcntl(F_GETFL)", _fd);
             _loop.Kernel.Fcntl(_fd, FcntlCommand.SetStatusFlags, flags | (int)FileFlags.NonBlock);
             _ownedToken = _loop.Driver.Register(_fd, handle == null ? DescriptorKind.Watched : DescriptorKind.WatchedHandle, interest, EpollEvents.None);
@@ -100,8 +102,12 @@ public sealed class FdWatcher : IDisposable
     private IoOperation Prepare(EpollEvents interest)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
+        // The number may be another file's by now.
+        ObjectDisposedException.ThrowIf(_handle is { IsClosed: true }, _handle!);
         Check(interest);
         RequireLoop();
+        if (_ownership == FdOwnership.Owned && (interest & _ownedInterest) == 0)
+            throw new ArgumentException($"fd {_fd} is watched for {_ownedInterest}, so {interest} would never come: name it when making the watcher.", nameof(interest));
         bool writes = (interest & EpollEvents.Out) != 0;
         OperationKind kind = writes ? OperationKind.WaitToWrite : OperationKind.WaitToRead;
         ref IoOperation? place = ref writes ? ref _writer : ref _reader;
@@ -146,6 +152,7 @@ public sealed class FdWatcher : IDisposable
     /// </summary>
     public void NotifyClosing()
     {
+        RequireLoop();
         if (_ownership == FdOwnership.Owned)
             _loop.Driver.Unregister(_ownedToken);
         else
@@ -167,8 +174,10 @@ public sealed class FdWatcher : IDisposable
             return;
         RequireLoop();
         _disposed = true;
-        _reader?.End(-(int)IoDriver.Closed);
-        _writer?.End(-(int)IoDriver.Closed);
+        if (_reader != null)
+            _loop.Driver.Abandon(_reader, -(int)IoDriver.Closed);
+        if (_writer != null)
+            _loop.Driver.Abandon(_writer, -(int)IoDriver.Closed);
         if (_ownership == FdOwnership.Borrowed)
             return;
         bool inCare = _loop.Driver.DescriptorOf(_ownedToken) >= 0;

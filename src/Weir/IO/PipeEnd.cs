@@ -45,4 +45,14 @@ public sealed class PipeEnd : DescriptorStream
 
     /// <inheritdoc/>
     public override bool CanWrite => !_reads;
+
+    /// <inheritdoc/>
+    /// <exception cref="NotSupportedException">This is the writing end.</exception>
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        => _reads ? base.ReadAsync(buffer, cancellationToken) : throw new NotSupportedException("This is the writing end of the pipe.");
+
+    /// <inheritdoc/>
+    /// <exception cref="NotSupportedException">This is the reading end.</exception>
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        => _reads ? throw new NotSupportedException("This is the reading end of the pipe.") : base.WriteAsync(buffer, cancellationToken);
 }

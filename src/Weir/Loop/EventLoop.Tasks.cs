@@ -59,8 +59,7 @@ public sealed partial class EventLoop
         if (_firstTask != null)
             _firstTask.Previous = task;
         _firstTask = task;
-        foreach (LoopInstrument instrument in _instruments)
-            instrument.TaskSpawned(this, task);
+        Call(Hook.TaskSpawned, task: task);
     }
 
     internal void Remove(LoopTask task)
@@ -72,8 +71,7 @@ public sealed partial class EventLoop
         if (task.Next != null)
             task.Next.Previous = task.Previous;
         _taskCount--;
-        foreach (LoopInstrument instrument in _instruments)
-            instrument.TaskEnded(this, task);
+        Call(Hook.TaskEnded, task: task);
     }
 
     private sealed class SpawnWork(EventLoop loop, Func<Task> body, string? name, bool countWhenRun) : LoopWork

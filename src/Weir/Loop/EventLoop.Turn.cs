@@ -19,15 +19,13 @@ public sealed partial class EventLoop
     {
         _turns++;
         _queue.State.BeginTurn();
-        foreach (LoopInstrument instrument in _instruments)
-            instrument.TurnStarting(this);
+        Call(Hook.TurnStarting);
         _queue.TakeInbox();
         if (_timers.Count != 0)
             FireTimers();
 
         int entries = RunEntries();
-        foreach (LoopInstrument instrument in _instruments)
-            instrument.TurnEnded(this, entries);
+        Call(Hook.TurnEnded, entries);
         WaitForEvents();
     }
 
@@ -62,11 +60,9 @@ public sealed partial class EventLoop
     private void WaitForEvents()
     {
         int events = 0;
-        if (_queue.RunCount > 0 || _isEnding)
+        if (_queue.RunCount > 0 || _isEnding || !GoesOn)
         {
-            EndTurnClock(Now);
-            events = Look();
-            _turnStart = Now;
+            events = LookBetweenTurns();
         }
         else
         {
@@ -79,14 +75,20 @@ public sealed partial class EventLoop
         _driver.Dispatch(events);
     }
 
+    private int LookBetweenTurns()
+    {
+        EndTurnClock(Now);
+        int events = Look();
+        _turnStart = Now;
+        return events;
+    }
+
     /// <summary>Asks the kernel without waiting.</summary>
     private int Look()
     {
-        foreach (LoopInstrument instrument in _instruments)
-            instrument.WaitStarting(this, 0);
+        Call(Hook.WaitStarting, 0);
         int events = _driver.Wait(0);
-        foreach (LoopInstrument instrument in _instruments)
-            instrument.WaitEnded(this, events);
+        Call(Hook.WaitEnded, events);
         return events;
     }
 
@@ -108,25 +110,26 @@ public sealed partial class EventLoop
     {
         long deadline = _timers.Count == 0 ? long.MaxValue : _timers.NextWake(_slack);
         // Published first, looked after: a poster does it the other way round, so one of us sees the other.
+        // Who must not sleep looks nevertheless: other threads that post without pause must not keep the descriptors waiting.
         if (!_queue.State.TrySleep(deadline))
-            return 0;
+            return LookBetweenTurns();
         if (!_queue.InboxIsEmpty)
         {
             _queue.State.Leave();
-            return 0;
+            return LookBetweenTurns();
         }
 
         long now = Now;
         EndTurnClock(now);
         long timeout = deadline == long.MaxValue ? -1 : Math.Max(0, deadline - now);
-        foreach (LoopInstrument instrument in _instruments)
-            instrument.WaitStarting(this, timeout);
+        Call(Hook.WaitStarting, timeout);
+        if (_queue.RunCount > 0 || !GoesOn)
+            timeout = 0; // the hook has posted, or failed
         _sleeps++;
         int events = _driver.Wait(timeout);
         _queue.State.Leave();
         _turnStart = Now;
-        foreach (LoopInstrument instrument in _instruments)
-            instrument.WaitEnded(this, events);
+        Call(Hook.WaitEnded, events);
         return events;
     }
 
@@ -135,6 +138,52 @@ public sealed partial class EventLoop
         long length = now - _turnStart;
         if (length > _longestTurn && _turnStart != 0)
             _longestTurn = length;
+    }
+
+    private enum Hook
+    {
+        TurnStarting,
+        TurnEnded,
+        WaitStarting,
+        WaitEnded,
+        TaskSpawned,
+        TaskEnded,
+    }
+
+    /// <summary>Calls a hook of every instrument; none can unwind the turn, or spoil it for the next.</summary>
+    private void Call(Hook hook, long number = 0, LoopTask? task = null)
+    {
+        foreach (LoopInstrument instrument in _instruments)
+        {
+            try
+            {
+                switch (hook)
+                {
+                    case Hook.TurnStarting:
+                        instrument.TurnStarting(this);
+                        break;
+                    case Hook.TurnEnded:
+                        instrument.TurnEnded(this, (int)number);
+                        break;
+                    case Hook.WaitStarting:
+                        instrument.WaitStarting(this, number);
+                        break;
+                    case Hook.WaitEnded:
+                        instrument.WaitEnded(this, (int)number);
+                        break;
+                    case Hook.TaskSpawned:
+                        instrument.TaskSpawned(this, task!);
+                        break;
+                    default:
+                        instrument.TaskEnded(this, task!);
+                        break;
+                }
+            }
+            catch (Exception exception)
+            {
+                OnUnhandled(exception);
+            }
+        }
     }
 
     /// <summary>An exception that no caller can observe.</summary>

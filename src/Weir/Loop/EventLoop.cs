@@ -30,6 +30,7 @@ public sealed partial class EventLoop
         _queue = new LoopWorkQueue(options);
         _driver = new EpollDriver(Kernel, _queue);
         _queue.Driver = _driver;
+        Stopping = _stopping.Token; // a copy, which outlives the source
         TaskScheduler = new LoopTaskScheduler(this);
         PipeScheduler = new LoopPipeScheduler(this);
         TimeProvider = new LoopTimeProvider(this);
@@ -50,7 +51,7 @@ public sealed partial class EventLoop
     public Kernel Kernel { get; }
 
     /// <summary>Cancelled when the loop begins to stop. Any thread.</summary>
-    public CancellationToken Stopping => _stopping.Token;
+    public CancellationToken Stopping { get; }
 
     /// <summary>Whether the caller runs on this loop's thread. Any thread.</summary>
     public bool IsCurrent => CurrentOnThread == this;

@@ -58,7 +58,9 @@ public class LoopTask
 
     private void End()
     {
-        _loop.Remove(this);
+        // A task that the loop abandoned may end after it, elsewhere: the list and the hooks are for the loop's thread.
+        if (_loop.IsCurrent)
+            _loop.Remove(this);
         Ended();
     }
 }

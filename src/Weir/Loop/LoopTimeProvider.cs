@@ -25,6 +25,7 @@ internal sealed class LoopTimeProvider(EventLoop loop) : TimeProvider
         private Node? _node;
         private long _period;
         private volatile bool _disposed;
+        private int _requests; // changes on their way from other threads
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
@@ -43,6 +44,7 @@ internal sealed class LoopTimeProvider(EventLoop loop) : TimeProvider
                 return true;
             }
 
+            Interlocked.Increment(ref _requests); // before the post: the loop may look at any moment
             return loop.Queue.PostFor(deadline, new SetRequest(this, deadline, interval));
         }
 
@@ -52,7 +54,10 @@ internal sealed class LoopTimeProvider(EventLoop loop) : TimeProvider
             if (loop.IsCurrent)
                 Set(long.MaxValue, 0);
             else
+            {
+                Interlocked.Increment(ref _requests);
                 loop.Queue.PostFor(long.MaxValue, new SetRequest(this, long.MaxValue, 0));
+            }
         }
 
         public ValueTask DisposeAsync()
@@ -78,6 +83,9 @@ internal sealed class LoopTimeProvider(EventLoop loop) : TimeProvider
 
         private void Fire(Node node, long now)
         {
+            // A change that puts the timer off does not wake the loop and lies in the queue behind this: it decides.
+            if (Volatile.Read(ref _requests) != 0)
+                return;
             if (_period > 0)
                 loop.Timers.Arm(node, TimerQueue.DeadlineAfter(Math.Max(node.Deadline, now - _period + 1), _period));
             loop.Queue.Enqueue(node.Entry);
@@ -119,7 +127,11 @@ internal sealed class LoopTimeProvider(EventLoop loop) : TimeProvider
 
         private sealed class SetRequest(CallbackTimer timer, long deadline, long period) : LoopWork
         {
-            internal override void Execute() => timer.Set(deadline, period);
+            internal override void Execute()
+            {
+                Interlocked.Decrement(ref timer._requests);
+                timer.Set(deadline, period);
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ public sealed class LoopTimer : IDisposable
     private readonly Waiter _waiter;
     private bool _elapsed;
     private bool _disposed;
+    private int _requests; // settings on their way from other threads
 
     /// <summary>A timer of <paramref name="loop"/>, by default the current one; not set.</summary>
     public LoopTimer(EventLoop? loop = null)
@@ -68,7 +69,10 @@ public sealed class LoopTimer : IDisposable
         if (_loop.IsCurrent)
             Arm(deadline);
         else
+        {
+            Interlocked.Increment(ref _requests); // before the post: the loop may look at any moment
             _loop.Queue.PostFor(deadline, new Request(this, deadline));
+        }
     }
 
     private void Arm(long deadline)
@@ -76,24 +80,43 @@ public sealed class LoopTimer : IDisposable
         if (_disposed)
             return;
         _elapsed = false;
-        if (deadline == long.MaxValue)
+        if (deadline == long.MaxValue && _current == null)
             _loop.Timers.Cancel(_node);
         else
             _loop.Timers.Arm(_node, deadline);
+    }
+
+    // While someone waits the node is armed, if need be for never: so the loop finds the waiter when it ends.
+    private void SetWaiter(Waiter? waiter)
+    {
+        _current = waiter;
+        if (waiter != null && !_node.IsArmed)
+            _loop.Timers.Arm(_node, long.MaxValue);
+        else if (waiter == null && _node.IsArmed && _node.Deadline == long.MaxValue)
+            _loop.Timers.Cancel(_node);
     }
 
     private sealed class Node(LoopTimer timer) : TimerNode
     {
         public override void OnDeadline(long now)
         {
+            // What puts it off does not wake the loop and lies in the queue behind this: the setting to come decides.
+            if (Volatile.Read(ref timer._requests) != 0)
+                return;
             timer._elapsed = true;
             timer._current?.End(0);
         }
+
+        public override void OnAbandoned() => timer._current?.End(-(int)IoDriver.Closed);
     }
 
     private sealed class Request(LoopTimer timer, long deadline) : LoopWork
     {
-        internal override void Execute() => timer.Arm(deadline);
+        internal override void Execute()
+        {
+            Interlocked.Decrement(ref timer._requests);
+            timer.Arm(deadline);
+        }
     }
 
     private sealed class Waiter(LoopTimer timer) : LoopAwaitable(timer._loop.Queue)
@@ -111,7 +134,7 @@ public sealed class LoopTimer : IDisposable
             if (timer._current != null || Status != AwaitableStatus.Idle)
                 throw Busy();
             Begin();
-            timer._current = this;
+            timer.SetWaiter(this);
             Park();
             return AsPlainValueTask(cancellationToken);
         }
@@ -126,14 +149,14 @@ public sealed class LoopTimer : IDisposable
             else if (timer._current != null)
                 SetResult(-(int)Errno.EBUSY);
             else
-                timer._current = this;
+                timer.SetWaiter(this);
             return HasResult;
         }
 
         protected override void Finishing()
         {
             if (timer._current == this)
-                timer._current = null;
+                timer.SetWaiter(null);
         }
 
         protected override void CancelOnLoop() => End(-(int)Errno.ECANCELED);

@@ -14,6 +14,7 @@ internal sealed class LoopWorkQueue : WorkQueue
     private readonly ConcurrentQueue<RunEntry> _inbox = new();
     private readonly int _operationBudget;
     private readonly int _byteBudget;
+    private readonly List<RunEntry> _leftBehind = []; // what was still in the inbox when it was sealed
     private volatile bool _isSealed;
 
     internal LoopWorkQueue(LoopOptions options)
@@ -88,10 +89,18 @@ internal sealed class LoopWorkQueue : WorkQueue
         SpinWait spin = default;
         while (!_isSealed)
             spin.SpinOnce();
-        foreach (RunEntry left in _inbox)
+        lock (_leftBehind)
         {
-            if (left.IsSameAs(entry))
+            while (_inbox.TryDequeue(out RunEntry left))
+                _leftBehind.Add(left);
+            for (int i = 0; i < _leftBehind.Count; i++)
+            {
+                if (!_leftBehind[i].IsSameAs(entry))
+                    continue;
+                // Claimed: of several posters of the same delegate and state, as many hear false as there are entries left.
+                _leftBehind.RemoveAt(i);
                 return false;
+            }
         }
 
         return true;

@@ -41,7 +41,22 @@ internal readonly struct RunEntry
             InvokeOther();
     }
 
+    // Delegates run in the thread's own execution context; what they change of it (an AsyncLocal) must not reach the next entry.
     private void InvokeOther()
+    {
+        ExecutionContext? before = ExecutionContext.Capture();
+        try
+        {
+            InvokeTarget();
+        }
+        finally
+        {
+            if (before != null && ExecutionContext.Capture() != before)
+                ExecutionContext.Restore(before);
+        }
+    }
+
+    private void InvokeTarget()
     {
         switch (_target)
         {

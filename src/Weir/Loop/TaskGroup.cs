@@ -62,12 +62,15 @@ public sealed class TaskGroup
 
     private void Start(Func<CancellationToken, Task> body, string? name)
     {
+        Task task = _loop.Spawn(() => body(CancellationToken), name);
         _running++;
-        _ = Observe(_loop.Spawn(() => body(CancellationToken), name));
+        _ = Observe(task);
     }
 
     private async Task Observe(Task task)
     {
+        // The counts belong to the loop's thread, also when the group was made by code that runs without a context.
+        SynchronizationContext.SetSynchronizationContext(_loop.SynchronizationContext);
         try
         {
             await task;
@@ -79,7 +82,14 @@ public sealed class TaskGroup
         catch (Exception exception)
         {
             _failures.Add(exception);
-            _cancellation.Cancel();
+            try
+            {
+                _cancellation.Cancel();
+            }
+            catch (AggregateException fromCallbacks)
+            {
+                _failures.AddRange(fromCallbacks.InnerExceptions);
+            }
         }
 
         if (--_running == 0)

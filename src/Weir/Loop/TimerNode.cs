@@ -33,4 +33,9 @@ internal abstract class TimerNode
     /// </summary>
     /// <param name="now">The time the caller compared deadlines with, in monotonic nanoseconds.</param>
     public abstract void OnDeadline(long now);
+
+    /// <summary>The queue's owner ends before the deadline; the node is no longer armed.</summary>
+    public virtual void OnAbandoned()
+    {
+    }
 }

@@ -52,5 +52,7 @@ internal sealed class TimerOperation : LoopAwaitable
     private sealed class Node(TimerOperation operation) : TimerNode
     {
         public override void OnDeadline(long now) => operation.End(0);
+
+        public override void OnAbandoned() => operation.End(-(int)IoDriver.Closed);
     }
 }

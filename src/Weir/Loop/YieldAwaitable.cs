@@ -28,9 +28,21 @@ public readonly struct YieldAwaitable
         }
 
         /// <summary>For the compiler.</summary>
-        public void OnCompleted(Action continuation) => _loop.Post(continuation);
+        public void OnCompleted(Action continuation)
+        {
+            if (!_loop.Post(continuation))
+                GoOnElsewhere(continuation);
+        }
 
         /// <summary>For the compiler.</summary>
-        public void UnsafeOnCompleted(Action continuation) => _loop.Queue.Post(new RunEntry(continuation, null));
+        public void UnsafeOnCompleted(Action continuation)
+        {
+            if (!_loop.Queue.Post(new RunEntry(continuation)))
+                GoOnElsewhere(continuation);
+        }
+
+        // The loop has stopped, and its context sends what comes now to the thread pool.
+        private void GoOnElsewhere(Action continuation)
+            => _loop.SynchronizationContext.Post(static continuation => ((Action)continuation!)(), continuation);
     }
 }
