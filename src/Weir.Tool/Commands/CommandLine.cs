@@ -1,0 +1,48 @@
+using System.CommandLine;
+
+namespace Weir.Tool.Commands;
+
+/// <summary>The root of the command line, and the one place that turns failures into a line on stderr and an exit code.</summary>
+internal static class CommandLine
+{
+    /// <summary>The command line itself makes no sense.</summary>
+    internal const int UsageError = 2;
+
+    /// <summary>The command was understood and could not be carried out.</summary>
+    internal const int Failure = 1;
+
+    internal static int Run(string[] args)
+    {
+        var root = new RootCommand("Weir: event loops on epoll, as tools.")
+        {
+            EchoCommand.Create(),
+        };
+        if (args.Length == 0)
+            args = ["--help"];
+        ParseResult parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            Console.Error.WriteLine($"{NameOf(parsed)}: {parsed.Errors[0].Message}");
+            return UsageError;
+        }
+
+        try
+        {
+            // Our own handlers, ours alone: exceptions are turned into lines below, and signals belong to the commands.
+            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        }
+        catch (ToolException exception)
+        {
+            Console.Error.WriteLine($"{NameOf(parsed)}: {exception.Message}");
+            return exception.ExitCode;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            Console.Error.WriteLine($"{NameOf(parsed)}: {exception.Message}");
+            return Failure;
+        }
+    }
+
+    private static string NameOf(ParseResult parsed)
+        => parsed.CommandResult.Command is RootCommand ? "weir" : $"weir {parsed.CommandResult.Command.Name}";
+}

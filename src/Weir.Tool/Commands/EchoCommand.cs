@@ -1,0 +1,51 @@
+using System.CommandLine;
+using System.Net;
+using Weir.Net;
+using Weir.Tool.Echo;
+
+namespace Weir.Tool.Commands;
+
+/// <summary><c>weir echo</c>: sends back what it gets. The subject of the benchmarks.</summary>
+internal static class EchoCommand
+{
+    private const int LargestBuffer = 64 << 20;
+
+    internal static Command Create()
+    {
+        var listen = new Option<string>("--listen") { Description = "Where to listen; with port 0 the kernel chooses one.", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1:7000" };
+        var driver = new Option<DriverKind>("--driver") { Description = "How the loop waits: auto or epoll.", DefaultValueFactory = _ => DriverKind.Auto };
+        var spin = new Option<int>("--spin") { Description = "How long an idle loop looks for work before it sleeps.", HelpName = "MICROSECONDS" };
+        var buffer = new Option<int?>("--buffer") { Description = "A buffer of this size for each connection. Without it, connections hold none while idle, and as much as pays while busy.", HelpName = "BYTES" };
+        spin.Validators.Add(result => Options.RequireRange(result, spin, 0, 10_000_000));
+        buffer.Validators.Add(result => Options.RequireRange(result, buffer, 1, LargestBuffer));
+
+        var command = new Command("echo", "Sends back what it gets.") { listen, driver, spin, buffer };
+        command.SetAction(arguments =>
+        {
+            EndPoint endPoint = Address.ForListening(arguments.GetRequiredValue(listen));
+            var options = new LoopOptions
+            {
+                Name = "echo",
+                Driver = arguments.GetValue(driver),
+                SpinBeforeSleep = TimeSpan.FromMicroseconds(arguments.GetValue(spin)),
+                StopTimeout = TimeSpan.Zero, // connections have no end of their own to wait for
+            };
+            EventLoop.Run(() => ServeAsync(endPoint, arguments.GetValue(buffer)), options);
+            return 0;
+        });
+        return command;
+    }
+
+    private static async Task ServeAsync(EndPoint endPoint, int? buffer)
+    {
+        EventLoop loop = EventLoop.Current!;
+        using Listener listener = Options.Listen(endPoint);
+        using var stop = new CancellationTokenSource();
+        using var signals = new StopSignals(loop, _ => stop.Cancel());
+        Console.Out.WriteLine($"listening on {Address.Format(listener.LocalEndPoint)}");
+        Func<Connection, Task> handler = buffer is { } size
+            ? connection => EchoHandlers.WithFixedBuffer(connection, size)
+            : new AdaptiveEcho().Serve;
+        await listener.AcceptAllAsync(handler, stop.Token);
+    }
+}
