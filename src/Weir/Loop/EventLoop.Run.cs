@@ -6,6 +6,24 @@ public sealed partial class EventLoop
 {
     private bool _stopRequested;
     private bool _isEnding;
+    private Task? _main;
+    private Alarm? _stopAlarm; // from the moment that Stopping was cancelled
+    private Exception? _fatalBeforeStop;
+
+    /// <summary>
+    /// Whether there is anything to take another turn for. A turn asks before it sleeps: what its entries did may have been the last thing to
+    /// happen, and no event would come to say so.
+    /// </summary>
+    private bool GoesOn
+    {
+        get
+        {
+            bool mainHasEnded = _main is { IsCompleted: true };
+            return _stopAlarm == null
+                ? !_stopRequested && _fatal == null && !mainHasEnded
+                : (_taskCount > 0 || !mainHasEnded) && !_stopAlarm.HasRung && _fatal == _fatalBeforeStop;
+        }
+    }
 
     /// <summary>
     /// Runs <paramref name="main"/> on a new loop on this thread, and returns when it and the tasks it spawned have ended. When the main task
@@ -41,13 +59,12 @@ public sealed partial class EventLoop
         CurrentOnThread = this;
         WorkQueue.Current = _queue;
         SynchronizationContext.SetSynchronizationContext(_queue.Context);
-        Task? main = null;
         try
         {
-            _queue.Post(new RunEntry(() => main = StartMain(start)));
-            while (!_stopRequested && _fatal == null && main is not { IsCompleted: true })
+            _queue.Post(new RunEntry(() => _main = StartMain(start)));
+            while (GoesOn)
                 Turn();
-            EndTasks(() => main is { IsCompleted: true });
+            EndTasks();
         }
         finally
         {
@@ -59,9 +76,9 @@ public sealed partial class EventLoop
 
         if (_fatal != null)
             ExceptionDispatchInfo.Throw(_fatal);
-        if (main is not { IsCompleted: true })
+        if (_main is not { IsCompleted: true })
             throw new TimeoutException($"Loop \"{Options.Name}\" was stopped, and its main task did not end within {Options.StopTimeout.TotalSeconds:0.###} s.");
-        return main;
+        return _main;
     }
 
     private Task StartMain(Func<Task> start)
@@ -83,22 +100,21 @@ public sealed partial class EventLoop
     }
 
     /// <summary>Asks the tasks to end and lets them, for as long as the options say.</summary>
-    private void EndTasks(Func<bool> mainHasEnded)
+    private void EndTasks()
     {
         // Its callbacks are user code: they run as an entry of their own.
         _queue.Post(new RunEntry(static stopping => ((CancellationTokenSource)stopping!).Cancel(), _stopping));
-        long deadline = TimerQueue.DeadlineAfter(Now, ToNanoseconds(Options.StopTimeout));
-        var alarm = new Alarm();
-        _timers.Arm(alarm, deadline);
-        Exception? fatalBefore = _fatal;
+        _fatalBeforeStop = _fatal;
+        _stopAlarm = new Alarm();
+        _timers.Arm(_stopAlarm, TimerQueue.DeadlineAfter(Now, ToNanoseconds(Options.StopTimeout)));
         do
             Turn();
-        while ((_taskCount > 0 || !mainHasEnded()) && !alarm.HasRung && _fatal == fatalBefore);
-        _timers.Cancel(alarm);
+        while (GoesOn);
+        _timers.Cancel(_stopAlarm);
 
         // Whatever still waits is told that its descriptor is gone, and gets the turns it needs to unwind.
         _isEnding = true;
-        if (_taskCount == 0 && mainHasEnded() && _queue.RunCount == 0 && _queue.InboxIsEmpty)
+        if (_taskCount == 0 && _main is { IsCompleted: true } && _queue.RunCount == 0 && _queue.InboxIsEmpty)
             return;
         _driver.EndAll();
         const int UnwindTurns = 1000;

@@ -62,7 +62,7 @@ public sealed partial class EventLoop
     private void WaitForEvents()
     {
         int events = 0;
-        if (_queue.RunCount > 0 || _isEnding)
+        if (_queue.RunCount > 0 || _isEnding || !GoesOn)
         {
             EndTurnClock(Now);
             events = Look();
