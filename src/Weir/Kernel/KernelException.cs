@@ -24,8 +24,8 @@ public sealed class KernelException : IOException
     /// <summary>Why it failed.</summary>
     public Errno Errno { get; }
 
-    /// <summary>Throws when <paramref name="result"/>, as the door returns it, is a negated errno; else returns it.</summary>
-    internal static int Check(int result, string call, int fileDescriptor = -1)
+    /// <summary>Throws when <paramref name="result"/>, as a method of <see cref="Kernel"/> returns it, is a negated errno; else returns it.</summary>
+    public static int Check(int result, string call, int fileDescriptor = -1)
         => result >= 0 ? result : throw new KernelException(call, fileDescriptor, (Errno)(-result));
 
     private static string Describe(string call, int fd, Errno errno)
@@ -42,6 +42,8 @@ public sealed class KernelException : IOException
         Errno.EACCES => "permission denied; check the rights on the path, or use a port above 1023",
         Errno.ENOENT when call.StartsWith("connect", StringComparison.Ordinal) => "no such socket; check the path and that its server runs",
         Errno.ENOENT when call.StartsWith("epoll_ctl", StringComparison.Ordinal) => "the descriptor is not registered; it was closed or never added",
+        Errno.ENOENT => "no such file or directory",
+        Errno.ENOTDIR => "a part of the path is no directory",
         Errno.EBADF => "the descriptor is not open; it was closed elsewhere",
         Errno.EEXIST => "the descriptor is registered already; modify it instead",
         Errno.EADDRINUSE => "the address is in use; choose another port or stop the process that listens on it",
