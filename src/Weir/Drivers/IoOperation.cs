@@ -20,7 +20,7 @@ internal enum OperationKind : byte
 }
 
 /// <summary>One operation in one direction of one descriptor. A driver is handed it, keeps it while the kernel is not ready, and finishes it.</summary>
-internal sealed class IoOperation(WorkQueue queue, IoDriver driver) : LoopAwaitable(queue)
+internal sealed class IoOperation(WorkQueue queue) : LoopAwaitable(queue)
 {
     /// <summary>The driver's name for the descriptor.</summary>
     internal ulong Token;
@@ -55,25 +55,25 @@ internal sealed class IoOperation(WorkQueue queue, IoDriver driver) : LoopAwaita
     internal bool Start()
     {
         if (Queue.IsCurrent)
-            return driver.Start(this);
+            return Queue.Driver.Start(this);
         if (StartFromElsewhere())
             return false;
         SetResult(-(int)IoDriver.Closed);
         return true;
     }
 
-    protected override bool TryFinish() => driver.Perform(this);
+    protected override bool TryFinish() => Queue.Driver.Perform(this);
 
     protected override void Finishing()
     {
-        driver.Finished(this);
+        Queue.Driver.Finished(this);
         Buffer = default;
     }
 
-    protected override void CancelOnLoop() => driver.Cancel(this);
+    protected override void CancelOnLoop() => Queue.Driver.Cancel(this);
 
     protected override Exception ToException(int result, CancellationToken cancellation)
-        => ToException(Kind, result, driver.DescriptorOf(Token), cancellation);
+        => ToException(Kind, result, Queue.Driver.DescriptorOf(Token), cancellation);
 
     /// <summary>The exception for a negative result.</summary>
     internal static Exception ToException(OperationKind kind, int result, int fd, CancellationToken cancellation)

@@ -38,7 +38,7 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
     private Action<object?>? _continuation;
     private object? _continuationState;
     private Resumption? _resumption;
-    private CancellationTokenRegistration _cancellation;
+    private Registration? _cancellation; // made at the first wait with a token, and kept
     private int _result;
     private short _version;
     private volatile AwaitableStatus _status; // a caller on another thread looks at it
@@ -150,7 +150,7 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
         if (!cancellation.CanBeCanceled)
             return;
         _cancelable = true;
-        _cancellation = cancellation.UnsafeRegister(static state => ((LoopAwaitable)state!).OnTokenCanceled(), this);
+        (_cancellation ??= new Registration()).Value = cancellation.UnsafeRegister(static state => ((LoopAwaitable)state!).OnTokenCanceled(), this);
     }
 
     /// <inheritdoc/>
@@ -256,9 +256,9 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
         CancellationToken cancellation = default;
         if (_cancelable)
         {
-            cancellation = _cancellation.Token;
-            _cancellation.Dispose(); // waits for a callback that runs on another thread, so that none can meet the next use
-            _cancellation = default;
+            cancellation = _cancellation!.Value.Token;
+            _cancellation.Value.Dispose(); // waits for a callback that runs on another thread, so that none can meet the next use
+            _cancellation.Value = default;
             _cancelable = false;
         }
 
@@ -285,6 +285,11 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
     {
         if (token != _version)
             throw new InvalidOperationException("It was awaited before, and is in use again; a ValueTask may be awaited once.");
+    }
+
+    private sealed class Registration
+    {
+        internal CancellationTokenRegistration Value;
     }
 
     private sealed class CancelRequest(LoopAwaitable awaitable, short version) : LoopWork

@@ -18,6 +18,9 @@ internal abstract class WorkQueue
     /// <summary>Whether the caller runs on the loop's thread.</summary>
     internal bool IsCurrent => CurrentOnThread == this;
 
+    /// <summary>The loop's driver. Set once, before anything runs.</summary>
+    internal IoDriver Driver { get; set; } = null!;
+
     /// <summary>The context that brings awaiting code back to this loop.</summary>
     internal abstract SynchronizationContext Context { get; }
 

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Weir;
 
 /// <summary>
@@ -18,7 +20,6 @@ public abstract partial class DescriptorStream : Stream
     private readonly ulong _token;
     private IoOperation? _reader;
     private IoOperation? _writer;
-    private bool _closed;
 
     /// <summary>Takes over <paramref name="fd"/>; if the loop cannot take it, it is closed.</summary>
     private protected DescriptorStream(EventLoop loop, int fd, DescriptorKind kind, EpollEvents mask, EpollEvents assumedReady)
@@ -87,9 +88,24 @@ public abstract partial class DescriptorStream : Stream
             return ValueTask.FromCanceled(cancellationToken);
         if (buffer.IsEmpty)
             return default;
+        // Nearly always there is room, and no operation is needed: a connection that never finds the kernel full never makes one.
+        int done = 0;
+        if (_loop.IsCurrent && _writer is null or { Status: AwaitableStatus.Idle } && _loop.Queue.HasBudget)
+        {
+            nint count = _loop.Driver.WriteNow(_token, buffer.Span);
+            if (count == buffer.Length)
+            {
+                _loop.Queue.Spend(buffer.Length);
+                return default;
+            }
+
+            done = (int)Math.Max(count, 0); // a failure is found again, and told, by the operation
+        }
+
         IoOperation operation = Writer();
         // The kernel only reads from it.
-        operation.Prepare(OperationKind.Write, _token, System.Runtime.InteropServices.MemoryMarshal.AsMemory(buffer), EpollEvents.Out);
+        operation.Prepare(OperationKind.Write, _token, MemoryMarshal.AsMemory(buffer), EpollEvents.Out);
+        operation.Done = done;
         return StartedPlain(operation, cancellationToken);
     }
 
@@ -175,9 +191,6 @@ public abstract partial class DescriptorStream : Stream
 
     private protected virtual void CloseOnLoop()
     {
-        if (_closed)
-            return;
-        _closed = true;
         int fd = _loop.Driver.DescriptorOf(_token);
         if (fd < 0)
             return;
@@ -188,16 +201,16 @@ public abstract partial class DescriptorStream : Stream
     private protected IoOperation Reader()
     {
         if (!_loop.IsCurrent)
-            return new IoOperation(_loop.Queue, _loop.Driver);
-        IoOperation reader = _reader ??= new IoOperation(_loop.Queue, _loop.Driver);
+            return new IoOperation(_loop.Queue);
+        IoOperation reader = _reader ??= new IoOperation(_loop.Queue);
         return reader.Status == AwaitableStatus.Idle ? reader : throw IoOperation.Busy(OperationKind.Read, FileDescriptor);
     }
 
     private protected IoOperation Writer()
     {
         if (!_loop.IsCurrent)
-            return new IoOperation(_loop.Queue, _loop.Driver);
-        IoOperation writer = _writer ??= new IoOperation(_loop.Queue, _loop.Driver);
+            return new IoOperation(_loop.Queue);
+        IoOperation writer = _writer ??= new IoOperation(_loop.Queue);
         return writer.Status == AwaitableStatus.Idle ? writer : throw IoOperation.Busy(OperationKind.Write, FileDescriptor);
     }
 

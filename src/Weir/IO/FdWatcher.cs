@@ -111,7 +111,7 @@ public sealed class FdWatcher : IDisposable
         bool writes = (interest & EpollEvents.Out) != 0;
         OperationKind kind = writes ? OperationKind.WaitToWrite : OperationKind.WaitToRead;
         ref IoOperation? place = ref writes ? ref _writer : ref _reader;
-        IoOperation operation = place ??= new IoOperation(_loop.Queue, _loop.Driver);
+        IoOperation operation = place ??= new IoOperation(_loop.Queue);
         if (operation.Status != AwaitableStatus.Idle)
             throw IoOperation.Busy(kind, _fd);
         ulong token = _ownership == FdOwnership.Owned ? _ownedToken : _loop.Driver.Borrow(_fd);

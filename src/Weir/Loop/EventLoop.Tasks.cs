@@ -98,8 +98,12 @@ public sealed partial class EventLoop
         }
     }
 
-    private sealed class SpawnedTask(EventLoop loop, string? name, TaskCompletionSource completion) : LoopTask(loop, name)
+    private sealed class SpawnedTask(EventLoop loop, string? name, TaskCompletionSource completion) : LoopTask(loop)
     {
+        public override string? Name => name;
+
+        private protected override EventLoop Loop { get; } = loop;
+
         private protected override void Ended() => completion.SetFromTask(Task!);
     }
 }

@@ -2,15 +2,13 @@ namespace Weir;
 
 /// <summary>A task that a loop knows of: spawned on it, with a name, in the list until it has ended.</summary>
 /// <remarks>Made by <see cref="EventLoop.Spawn"/>, <see cref="TaskGroup"/> and listeners. The properties may be read from any thread.</remarks>
-public class LoopTask
+public abstract class LoopTask
 {
-    private readonly EventLoop _loop;
     private Task? _task;
 
-    internal LoopTask(EventLoop loop, string? name)
+    // What only some tasks need to remember is theirs: a server keeps one of these for each connection.
+    private protected LoopTask(EventLoop loop)
     {
-        _loop = loop;
-        Name = name;
         StartedAt = loop.Now;
     }
 
@@ -18,7 +16,9 @@ public class LoopTask
     internal LoopTask? Previous;
 
     /// <summary>The name it was given, or null.</summary>
-    public string? Name { get; }
+    public abstract string? Name { get; }
+
+    private protected abstract EventLoop Loop { get; }
 
     /// <summary>When it was started, in the kernel's monotonic nanoseconds.</summary>
     public long StartedAt { get; }
@@ -35,7 +35,7 @@ public class LoopTask
     /// <summary>Runs the body up to its first wait, on the loop's thread.</summary>
     internal void Start<TState>(Func<TState, Task> body, TState state)
     {
-        _loop.Add(this);
+        Loop.Add(this);
         try
         {
             _task = body(state) ?? throw new InvalidOperationException("The function returned no task.");
@@ -52,15 +52,13 @@ public class LoopTask
     }
 
     /// <summary>Its task has ended; called on the loop.</summary>
-    private protected virtual void Ended()
-    {
-    }
+    private protected abstract void Ended();
 
     private void End()
     {
         // A task that the loop abandoned may end after it, elsewhere: the list and the hooks are for the loop's thread.
-        if (_loop.IsCurrent)
-            _loop.Remove(this);
+        if (Loop.IsCurrent)
+            Loop.Remove(this);
         Ended();
     }
 }

@@ -28,9 +28,6 @@ internal sealed class LoopWorkQueue : WorkQueue
 
     internal LoopState State { get; } = new();
 
-    /// <summary>Set once, before the loop starts: what a waker that owes a wake-up calls.</summary>
-    internal IoDriver? Driver { get; set; }
-
     /// <summary>Entries that wait for their turn, this loop's own.</summary>
     internal int RunCount => _run.Count;
 
@@ -75,7 +72,7 @@ internal sealed class LoopWorkQueue : WorkQueue
     {
         if (debt == WakeDebt.Owed)
         {
-            Driver!.Wake();
+            Driver.Wake();
             State.WakeDelivered();
         }
 

@@ -12,12 +12,9 @@ public sealed partial class Connection : DescriptorStream
     private const EpollEvents TcpMask = EpollEvents.In | EpollEvents.Out | EpollEvents.Pri | EpollEvents.RdHup;
     private const EpollEvents UnixMask = EpollEvents.In | EpollEvents.RdHup;
 
-    private readonly DescriptorKind _kind;
-
     private Connection(EventLoop loop, int fd, DescriptorKind kind, EpollEvents assumedReady)
         : base(loop, fd, kind, kind == DescriptorKind.Tcp ? TcpMask : UnixMask, assumedReady)
     {
-        _kind = kind;
     }
 
     /// <inheritdoc/>

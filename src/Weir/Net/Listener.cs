@@ -26,7 +26,7 @@ public sealed class Listener : IDisposable
         _kind = kind;
         _path = path;
         LocalEndPoint = SocketCalls.LocalEndPoint(loop.Kernel, fd)!;
-        _accept = new IoOperation(loop.Queue, loop.Driver);
+        _accept = new IoOperation(loop.Queue);
         _token = loop.Driver.Register(fd, DescriptorKind.Other, EpollEvents.In, EpollEvents.None);
     }
 
@@ -150,12 +150,16 @@ public sealed class Listener : IDisposable
                 return;
             }
 
-            _loop.StartTask(new ConnectionTask(_loop, name, connection), handler, connection);
+            _loop.StartTask(new ConnectionTask(name, connection), handler, connection);
         }
     }
 
-    private sealed class ConnectionTask(EventLoop loop, string name, Connection connection) : LoopTask(loop, name)
+    private sealed class ConnectionTask(string name, Connection connection) : LoopTask(connection.Loop)
     {
+        public override string? Name => name;
+
+        private protected override EventLoop Loop => connection.Loop;
+
         private protected override void Ended()
         {
             connection.Dispose();
