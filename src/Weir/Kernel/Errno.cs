@@ -43,6 +43,8 @@ public enum Errno
     ENOSYS = 38,
     ENOTEMPTY = 39,
     ELOOP = 40,
+    ENONET = 64,
+    EPROTO = 71,
     EOVERFLOW = 75,
     ENOTSOCK = 88,
     EDESTADDRREQ = 89,

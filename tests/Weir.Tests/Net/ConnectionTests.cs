@@ -1,0 +1,549 @@
+#pragma warning disable CA2022 // What a read that fails would have returned is of no interest.
+using Weir.Net;
+
+namespace Weir.Tests;
+
+public class ConnectionTests : NetTestBase
+{
+    public static TheoryData<string> Families => ["tcp", "unix", "pair"];
+
+    [Theory, MemberData(nameof(Families))]
+    public void Bytes_go_both_ways(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            await client.WriteAsync(Bytes("ping"));
+            Assert.Equal("ping", await ReadText(server, 4));
+            await server.WriteAsync(Bytes("pong"));
+            Assert.Equal("pong", await ReadText(client, 4));
+        }
+    });
+
+    [Theory, MemberData(nameof(Families))]
+    public void Each_side_may_end_its_writing_and_go_on_reading(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            await client.WriteAsync(Bytes("last words"));
+            client.ShutdownWrite();
+            Assert.Equal("last words", await ReadText(server, 10));
+            Assert.Equal(0, await server.ReadAsync(new byte[1]));
+            Assert.Equal(0, await server.ReadAsync(new byte[1]));
+            await server.WriteAsync(Bytes("reply"));
+            Assert.Equal("reply", await ReadText(client, 5));
+            server.ShutdownWrite();
+            Assert.Equal(0, await client.ReadAsync(new byte[1]));
+            Assert.Equal(Errno.EPIPE, (await Assert.ThrowsAsync<KernelException>(async () => await client.WriteAsync(new byte[1]))).Errno);
+        }
+    });
+
+    [Theory, MemberData(nameof(Families))]
+    public void The_end_wakes_a_reader_that_waits(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            Task<int> reading = server.ReadAsync(new byte[1]).AsTask();
+            await Until(() => Statistics.WaitingReaders == 1);
+            client.ShutdownWrite();
+            Assert.Equal(0, await reading);
+        }
+    });
+
+    [Theory, MemberData(nameof(Families))]
+    public void ShutdownRead_ends_a_waiting_read_and_all_that_follow(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            Task<int> reading = server.ReadAsync(new byte[1]).AsTask();
+            await Until(() => Statistics.WaitingReaders == 1);
+            server.ShutdownRead();
+            Assert.Equal(0, await reading);
+            Assert.Equal(0, await server.ReadAsync(new byte[1]));
+            await server.WriteAsync(Bytes("x"));
+            Assert.Equal("x", await ReadText(client, 1));
+            if (family != "tcp")
+                Assert.Equal(Errno.EPIPE, (await Assert.ThrowsAsync<KernelException>(async () => await client.WriteAsync(new byte[1]))).Errno);
+        }
+    });
+
+    [Fact]
+    public void A_TCP_reset_comes_after_the_data_received_before_it() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (client)
+        using (server)
+        {
+            await client.WriteAsync(Bytes("before"));
+            await server.WaitForDataAsync();
+            client.Abort();
+            Assert.Equal(-1, client.FileDescriptor);
+            Assert.Equal("before", await ReadText(server, 6));
+            KernelException failure = await Assert.ThrowsAsync<KernelException>(async () => await server.ReadAsync(new byte[1]));
+            Assert.Equal(Errno.ECONNRESET, failure.Errno);
+            Assert.IsAssignableFrom<IOException>(failure);
+            Assert.Equal(Errno.EPIPE, (await Assert.ThrowsAsync<KernelException>(async () => await server.WriteAsync(new byte[1]))).Errno);
+            server.ShutdownWrite(); // no longer connected, and no failure
+        }
+    });
+
+    [Fact]
+    public void A_reset_wakes_reader_and_writer() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (client)
+        using (server)
+        {
+            Fill(server);
+            Task<int> reading = server.ReadAsync(new byte[1]).AsTask();
+            Task writing = server.WriteAsync(new byte[1 << 20]).AsTask();
+            await Until(() => Statistics is { WaitingReaders: 1, WaitingWriters: 1 });
+            client.Abort();
+            Errno first = (await Assert.ThrowsAsync<KernelException>(() => reading)).Errno;
+            Errno second = (await Assert.ThrowsAsync<KernelException>(() => writing)).Errno;
+            // The socket's error is told once, to whoever asks first; then reads find the end... of a connection that is gone.
+            Assert.Contains(Errno.ECONNRESET, new[] { first, second });
+        }
+    });
+
+    [Fact]
+    public void Closing_with_unread_data_resets_a_TCP_peer() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (client)
+        using (server)
+        {
+            await server.WriteAsync(Bytes("unread"));
+            await client.WaitForDataAsync();
+            client.Dispose();
+            Assert.Equal(Errno.ECONNRESET, (await Assert.ThrowsAsync<KernelException>(async () => await server.ReadAsync(new byte[1]))).Errno);
+        }
+    });
+
+    [Fact]
+    public void Closing_with_unread_data_resets_a_unix_peer_once_after_the_data() => Run(async () =>
+    {
+        (Connection client, Connection server) = Connection.CreatePair();
+        using (client)
+        using (server)
+        {
+            await client.WriteAsync(Bytes("data"));
+            await server.WriteAsync(Bytes("unread"));
+            client.Dispose();
+            Assert.Equal("data", await ReadText(server, 4));
+            Assert.Equal(Errno.ECONNRESET, (await Assert.ThrowsAsync<KernelException>(async () => await server.ReadAsync(new byte[1]))).Errno);
+            Assert.Equal(0, await server.ReadAsync(new byte[1]));
+            Assert.Equal(Errno.EPIPE, (await Assert.ThrowsAsync<KernelException>(async () => await server.WriteAsync(new byte[1]))).Errno);
+        }
+    });
+
+    [Theory, MemberData(nameof(Families))]
+    public void A_peer_that_closed_lets_its_data_be_read_to_the_end(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            await client.WriteAsync(Pattern(100_000));
+            client.Dispose();
+            using var all = new MemoryStream();
+            await server.CopyToAsync(all);
+            Assert.Equal(Pattern(100_000), all.ToArray());
+        }
+    });
+
+    [Theory, MemberData(nameof(Families))]
+    public void After_Dispose_every_member_says_so(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        server.Dispose();
+        client.Dispose();
+        client.Dispose();
+        Assert.Equal(-1, client.FileDescriptor);
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await client.ReadAsync(new byte[1]));
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await client.ReadAsync(Memory<byte>.Empty));
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await client.WriteAsync(new byte[1]));
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await client.WriteAsync([new byte[1], new byte[1]]));
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await client.WaitForDataAsync());
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await client.WaitWritableAsync());
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await client.PeekAsync(new byte[1]));
+        Assert.Throws<ObjectDisposedException>(() => client.TryRead(new byte[1], out _));
+        Assert.Throws<ObjectDisposedException>(() => client.TryWrite(new byte[1]));
+        Assert.Throws<ObjectDisposedException>(() => client.ShutdownWrite());
+        Assert.Throws<ObjectDisposedException>(() => client.ShutdownRead());
+        Assert.Throws<ObjectDisposedException>(() => client.ReleaseDescriptor());
+        Assert.Throws<ObjectDisposedException>(() => client.LocalEndPoint);
+        Assert.Throws<ObjectDisposedException>(() => client.RemoteEndPoint);
+        Assert.Throws<ObjectDisposedException>(() => client.KeepAlive);
+        Assert.Throws<ObjectDisposedException>(() => client.SendBufferSize = 1);
+        client.Abort();
+    });
+
+    [Theory]
+    [InlineData("tcp", false)]
+    [InlineData("tcp", true)]
+    [InlineData("pair", false)]
+    [InlineData("pair", true)]
+    public void Dispose_ends_a_pending_read_and_write(string family, bool fromAnotherThread) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (server)
+        {
+            Fill(client);
+            Task<int> reading = client.ReadAsync(new byte[1]).AsTask();
+            Task writing = client.WriteAsync(new byte[1 << 20]).AsTask();
+            Assert.Equal((1, 1), (Statistics.WaitingReaders, Statistics.WaitingWriters));
+            if (fromAnotherThread)
+                await Task.Run(client.Dispose);
+            else
+                client.Dispose();
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => reading);
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => writing);
+            Assert.Equal((0, 0), (Statistics.WaitingReaders, Statistics.WaitingWriters));
+        }
+    });
+
+    [Theory, MemberData(nameof(Families))]
+    public void A_second_reader_or_writer_is_told_so_and_the_first_is_untouched(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            int filled = Fill(client);
+            Task<int> reading = client.ReadAsync(new byte[1]).AsTask();
+            byte[] payload = Pattern(1 << 20);
+            Task writing = client.WriteAsync(payload).AsTask();
+            await Assert.ThrowsAsync<BusyResourceException>(async () => await client.ReadAsync(new byte[1]));
+            await Assert.ThrowsAsync<BusyResourceException>(async () => await client.WaitForDataAsync());
+            await Assert.ThrowsAsync<BusyResourceException>(async () => await client.PeekAsync(new byte[1]));
+            Assert.Throws<BusyResourceException>(() => client.TryRead(new byte[1], out _));
+            await Assert.ThrowsAsync<BusyResourceException>(async () => await client.WriteAsync(new byte[1]));
+            await Assert.ThrowsAsync<BusyResourceException>(async () => await client.WriteAsync([new byte[1], new byte[1]]));
+            Assert.Throws<BusyResourceException>(() => client.TryWrite(new byte[1]));
+            await server.WriteAsync(new byte[1]);
+            Assert.Equal(1, await reading);
+            await server.ReadExactlyAsync(new byte[filled]);
+            byte[] received = new byte[payload.Length];
+            await server.ReadExactlyAsync(received);
+            await writing;
+            Assert.Equal(payload, received);
+        }
+    });
+
+    [Fact]
+    public void A_vectored_write_does_not_break_into_another_write() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (client)
+        using (server)
+        {
+            byte[] payload = Pattern(8 << 20);
+            Task writing = client.WriteAsync(payload).AsTask();
+            Assert.False(writing.IsCompleted);
+            // The kernel may have room again, but the bytes in front of it are not all there yet.
+            await server.ReadExactlyAsync(new byte[1 << 20]);
+            if (!writing.IsCompleted)
+                await Assert.ThrowsAsync<BusyResourceException>(async () => await client.WriteAsync([new byte[1], new byte[1]]));
+            byte[] rest = new byte[payload.Length - (1 << 20)];
+            await server.ReadExactlyAsync(rest);
+            Assert.True(payload.AsSpan(1 << 20).SequenceEqual(rest));
+            await writing;
+        }
+    });
+
+    [Theory, MemberData(nameof(Families))]
+    public void A_large_write_waits_for_a_slow_reader_and_loses_nothing(string family) => Run(async () =>
+    {
+        const int Size = 16 << 20;
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            byte[] payload = Pattern(Size);
+            Task writing = client.WriteAsync(payload).AsTask();
+            await Until(() => Statistics.WaitingWriters == 1);
+            byte[] buffer = new byte[60_000];
+            int total = 0;
+            while (total < Size)
+            {
+                Assert.True(total > Size / 2 || !writing.IsCompleted, "a write completed before its bytes had room");
+                int count = await server.ReadAsync(buffer);
+                Assert.True(payload.AsSpan(total, count).SequenceEqual(buffer.AsSpan(0, count)));
+                total += count;
+                await EventLoop.Yield();
+            }
+
+            await writing;
+        }
+    });
+
+    [Theory, MemberData(nameof(Families))]
+    public void A_cancelled_write_may_have_written_a_part_and_the_connection_goes_on(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            using var cancellation = new CancellationTokenSource();
+            Task writing = client.WriteAsync(Pattern(32 << 20), cancellation.Token).AsTask();
+            await Until(() => Statistics.WaitingWriters == 1);
+            cancellation.Cancel();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing);
+            client.ShutdownWrite();
+            long place = 0;
+            byte[] buffer = new byte[65536];
+            int count;
+            while ((count = await server.ReadAsync(buffer)) > 0)
+            {
+                for (int i = 0; i < count; i++)
+                    Assert.Equal(PatternAt(place++), buffer[i]);
+            }
+
+            Assert.InRange(place, 1, (32 << 20) - 1);
+        }
+    });
+
+    [Theory, MemberData(nameof(Families))]
+    public void A_cancelled_read_takes_nothing(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            using var cancellation = new CancellationTokenSource();
+            Task<int> reading = server.ReadAsync(new byte[8], cancellation.Token).AsTask();
+            await client.WriteAsync(Bytes("kept"));
+            cancellation.Cancel();
+            OperationCanceledException failure = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading);
+            Assert.Equal(cancellation.Token, failure.CancellationToken);
+            Assert.Equal("kept", await ReadText(server, 4));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await server.ReadAsync(new byte[1], cancellation.Token));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await server.WriteAsync(new byte[1], cancellation.Token));
+        }
+    });
+
+    [Theory, MemberData(nameof(Families))]
+    public void Peek_shows_what_a_read_then_takes(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            byte[] buffer = new byte[16];
+            Task<int> peeking = server.PeekAsync(buffer).AsTask();
+            await client.WriteAsync(Bytes("hello"));
+            Assert.Equal(5, await peeking);
+            Assert.Equal(2, await server.PeekAsync(buffer.AsMemory(0, 2)));
+            Assert.Equal(0, await server.PeekAsync(Memory<byte>.Empty));
+            Assert.Equal("hello", await ReadText(server, 5));
+            peeking = server.PeekAsync(buffer).AsTask();
+            client.ShutdownWrite();
+            Assert.Equal(0, await peeking);
+            Assert.Equal(0, await server.ReadAsync(buffer));
+        }
+    });
+
+    [Theory, MemberData(nameof(Families))]
+    public void TryRead_tells_nothing_there_from_the_end(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            byte[] buffer = new byte[8];
+            Assert.False(server.TryRead(buffer, out int count));
+            Assert.Equal(0, count);
+            await client.WriteAsync(Bytes("abc"));
+            await server.WaitForDataAsync();
+            Assert.True(server.TryRead(buffer, out count));
+            Assert.Equal(3, count);
+            Assert.False(server.TryRead(buffer, out count));
+            client.ShutdownWrite();
+            await server.WaitForDataAsync();
+            Assert.True(server.TryRead(buffer, out count));
+            Assert.Equal(0, count);
+        }
+    });
+
+    [Theory, MemberData(nameof(Families))]
+    public void TryWrite_takes_what_there_is_room_for_and_room_can_be_waited_for(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            int filled = Fill(client);
+            Assert.True(filled > 0);
+            Assert.Equal(0, client.TryWrite(new byte[1]));
+            Assert.Equal(0, client.TryWrite([]));
+            Task waiting = client.WaitWritableAsync().AsTask();
+            Assert.False(waiting.IsCompleted);
+            await server.ReadExactlyAsync(new byte[filled]);
+            await waiting;
+            Assert.Equal(1, client.TryWrite(new byte[1]));
+        }
+    });
+
+    [Theory, MemberData(nameof(Families))]
+    public void Waiting_for_data_and_reading_zero_bytes_hold_no_buffer_and_take_nothing(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            Task<int> zero = server.ReadAsync(Memory<byte>.Empty).AsTask();
+            Assert.False(zero.IsCompleted);
+            long reads = Door.Reads;
+            await client.WriteAsync(Bytes("abc"));
+            Assert.Equal(0, await zero);
+            await server.WaitForDataAsync();
+            Assert.Equal(reads, Door.Reads);
+            Assert.Equal("abc", await ReadText(server, 3));
+        }
+    });
+
+    [Fact]
+    public void A_read_that_stops_at_an_urgent_mark_is_followed_by_the_rest() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (client)
+        using (server)
+        {
+            for (int round = 0; round < 20; round++)
+            {
+                await client.WriteAsync(Bytes("before"));
+                SendUrgent(client);
+                await client.WriteAsync(Bytes("after"));
+                // The urgent byte itself is not part of the stream (SO_OOBINLINE is off).
+                Assert.Equal("beforeafter", await ReadText(server, 11));
+            }
+
+            client.ShutdownWrite();
+            Assert.Equal(0, await server.ReadAsync(new byte[8]));
+        }
+    });
+
+    [Fact]
+    public void A_descriptor_can_be_released_and_taken_over() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (server)
+        {
+            Task<int> reading = client.ReadAsync(new byte[1]).AsTask();
+            int fd = client.ReleaseDescriptor();
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => reading);
+            client.Dispose();
+            using Connection again = Connection.FromDescriptor(fd);
+            Assert.Equal(fd, again.FileDescriptor);
+            await again.WriteAsync(Bytes("again"));
+            Assert.Equal("again", await ReadText(server, 5));
+            await server.WriteAsync(Bytes("reply"));
+            Assert.Equal("reply", await ReadText(again, 5));
+        }
+    });
+
+    [Fact]
+    public void A_descriptor_taken_over_with_data_in_it_is_read_without_further_events() => Run(async () =>
+    {
+        (Connection client, Connection server) = Connection.CreatePair();
+        using (client)
+        {
+            await client.WriteAsync(Bytes("early"));
+            int fd = server.ReleaseDescriptor();
+            using Connection again = Connection.FromDescriptor(fd);
+            Assert.Equal("early", await ReadText(again, 5));
+        }
+    });
+
+    [Fact]
+    public void Only_stream_sockets_are_taken_over_and_what_is_refused_stays_the_callers() => Run(() =>
+    {
+        int datagram = Door.Socket(SocketDomain.Inet, SocketKind.Datagram, 0);
+        int counter = Door.EventFd(0, EventFdFlags.NonBlock);
+        Assert.Throws<ArgumentException>(() => Connection.FromDescriptor(datagram));
+        Assert.Equal(Errno.ENOTSOCK, Assert.Throws<KernelException>(() => Connection.FromDescriptor(counter)).Errno);
+        int stream = Door.Socket(SocketDomain.Inet, SocketKind.Stream, 0);
+        Door.FailNext(nameof(Kernel.EpollCtl), Errno.ENOSPC);
+        Assert.Equal(Errno.ENOSPC, Assert.Throws<KernelException>(() => Connection.FromDescriptor(stream)).Errno);
+        Assert.Equal(0, Door.Close(stream));
+        Assert.Equal(0, Door.Close(datagram));
+        Assert.Equal(0, Door.Close(counter));
+        Assert.Equal(Errno.EBADF, Assert.Throws<KernelException>(() => Connection.FromDescriptor(counter)).Errno);
+        return Task.CompletedTask;
+    });
+
+    [Fact]
+    public void Options_reach_the_socket() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (client)
+        using (server)
+        {
+            Assert.True(client.NoDelay);
+            client.NoDelay = false;
+            Assert.False(client.NoDelay);
+            Assert.False(client.KeepAlive);
+            client.KeepAlive = true;
+            Assert.True(client.KeepAlive);
+            client.SendBufferSize = 20_000;
+            Assert.Equal(40_000, client.SendBufferSize);
+            client.ReceiveBufferSize = 30_000;
+            Assert.Equal(60_000, client.ReceiveBufferSize);
+            client.SetOption(SocketLevel.Tcp, SocketOption.TcpKeepIdle, 17);
+            Assert.Equal(17, client.GetOption(SocketLevel.Tcp, SocketOption.TcpKeepIdle));
+            KernelException failure = Assert.Throws<KernelException>(() => client.SetOption(SocketLevel.Tcp, (SocketOption)9999, 1));
+            Assert.Equal(Errno.ENOPROTOOPT, failure.Errno);
+        }
+    });
+
+    [Fact]
+    public void It_is_a_stream_that_cannot_seek() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (server)
+        using (client)
+        {
+            Assert.True(client is { CanRead: true, CanWrite: true, CanSeek: false, CanTimeout: false });
+            Assert.Throws<NotSupportedException>(() => client.Length);
+            Assert.Throws<NotSupportedException>(() => client.Position);
+            Assert.Throws<NotSupportedException>(() => client.Seek(0, SeekOrigin.Begin));
+            Assert.Throws<NotSupportedException>(() => client.SetLength(1));
+            Assert.Throws<InvalidOperationException>(() => client.ReadExactly(new byte[1]));
+            Assert.Throws<InvalidOperationException>(() => client.Write(new byte[1]));
+            await client.FlushAsync();
+        }
+    });
+
+    [Fact]
+    public void Interrupted_calls_are_made_again() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (client)
+        using (server)
+        {
+            Door.FailNext(nameof(Kernel.Send), Errno.EINTR, times: 2);
+            await client.WriteAsync(Bytes("abc"));
+            Door.FailNext(nameof(Kernel.Receive), Errno.EINTR, times: 2);
+            Assert.Equal("abc", await ReadText(server, 3));
+            Door.FailNext(nameof(Kernel.WriteV), Errno.EINTR, times: 2);
+            await server.WriteAsync([Bytes("d"), Bytes("e")]);
+            Door.FailNext(nameof(Kernel.Receive), Errno.EINTR);
+            Assert.Equal(2, await client.PeekAsync(new byte[8]));
+            Assert.Equal("de", await ReadText(client, 2));
+        }
+    });
+
+    private unsafe void SendUrgent(Connection connection)
+    {
+        byte urgent = (byte)'!';
+        Assert.Equal(1, Door.Send(connection.FileDescriptor, &urgent, 1, MessageFlags.OutOfBand));
+    }
+}
