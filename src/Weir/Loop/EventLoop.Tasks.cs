@@ -50,7 +50,17 @@ public sealed partial class EventLoop
     internal void StartTask<TState>(LoopTask task, Func<TState, Task> body, TState state)
     {
         _taskCount++;
-        task.Start(body, state);
+        // The caller may have been resumed without a context; the task is to come back here after each of its awaits all the same.
+        SynchronizationContext? context = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(_queue.Context);
+        try
+        {
+            task.Start(body, state);
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(context);
+        }
     }
 
     internal void Add(LoopTask task)
