@@ -11,6 +11,7 @@ public sealed partial class Connection
     /// </summary>
     /// <exception cref="KernelException">ECONNREFUSED, ENOENT (unix), ETIMEDOUT and the like; of the last address tried.</exception>
     /// <exception cref="TimeoutException">The options' timeout has passed.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">The name cannot be resolved.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left open.</exception>
     public static async ValueTask<Connection> ConnectAsync(EndPoint endPoint, ConnectOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -27,8 +28,9 @@ public sealed partial class Connection
         {
             return await ConnectToAny(loop, endPoint, options, limited.Token);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             throw new TimeoutException($"connect({endPoint}): no answer within {options.Timeout.TotalSeconds:0.###} s.");
         }
     }
@@ -37,8 +39,9 @@ public sealed partial class Connection
     {
         if (endPoint is not DnsEndPoint name)
             return await ConnectTo(loop, endPoint, options, cancellationToken);
-        // Resolving is the framework's; it runs on the thread pool, and the await brings us back.
-        IPAddress[] addresses = await System.Net.Dns.GetHostAddressesAsync(name.Host, name.AddressFamily, cancellationToken);
+        // Resolving is the framework's; it runs on the thread pool, and the await brings us back. The resolver itself cannot be cancelled
+        // once it runs, so it is the wait that ends.
+        IPAddress[] addresses = await System.Net.Dns.GetHostAddressesAsync(name.Host, name.AddressFamily, cancellationToken).WaitAsync(cancellationToken);
         KernelException? last = null;
         foreach (IPAddress address in addresses)
         {
