@@ -120,6 +120,8 @@ internal sealed partial class EpollDriver
                 case -(int)Errno.EINTR:
                 case -(int)Errno.ECONNABORTED:
                 case -(int)Errno.ENETDOWN:
+                case -(int)Errno.EPROTO:
+                case -(int)Errno.ENONET:
                 case -(int)Errno.ENOPROTOOPT:
                 case -(int)Errno.EHOSTDOWN:
                 case -(int)Errno.EHOSTUNREACH:

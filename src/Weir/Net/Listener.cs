@@ -18,7 +18,8 @@ public sealed class Listener : IDisposable
     private readonly ulong _token;
     private readonly IoOperation _accept;
     private readonly DescriptorKind _kind;
-    private readonly string? _path;
+    private readonly CancellationTokenSource _closing = new();
+    private string? _path;
 
     private Listener(EventLoop loop, int fd, DescriptorKind kind, string? path)
     {
@@ -88,17 +89,34 @@ public sealed class Listener : IDisposable
         }
 
         KernelException.Check(bound, $"bind({endPoint})", fd);
-        KernelException.Check(kernel.Listen(fd, options.Backlog), $"listen({endPoint})", fd);
-        return new Listener(loop, fd, DescriptorKind.Socket, path);
+        try
+        {
+            KernelException.Check(kernel.Listen(fd, options.Backlog), $"listen({endPoint})", fd);
+            return new Listener(loop, fd, DescriptorKind.Socket, path);
+        }
+        catch
+        {
+            if (path != null)
+                Unlink(kernel, path);
+            throw;
+        }
     }
 
-    // A path left behind by a process that is gone refuses connections; one that is anything but a socket says something else.
+    // A path left behind by a process that is gone refuses connections. So does a file that is no socket at all: but that can be opened,
+    // which a socket never can (ENXIO; open(2)).
     private static unsafe bool NobodyListens(Kernel kernel, RawSocketAddress address)
     {
         int probe = SocketCalls.Open(kernel, SocketDomain.Unix);
         int result = kernel.Connect(probe, address.Pointer, address.Length);
         kernel.Close(probe);
-        return result == -(int)Errno.ECONNREFUSED;
+        if (result != -(int)Errno.ECONNREFUSED)
+            return false;
+        // A path's length counts its terminating zero, so this is what open wants.
+        fixed (byte* path = address.Bytes[2..])
+            result = kernel.Open(path, FileFlags.ReadOnly | FileFlags.NonBlock | FileFlags.CloseOnExec, 0);
+        if (result >= 0)
+            kernel.Close(result);
+        return result == -(int)Errno.ENXIO;
     }
 
     private static unsafe void Unlink(Kernel kernel, string path)
@@ -113,15 +131,44 @@ public sealed class Listener : IDisposable
     /// <exception cref="ObjectDisposedException">The listener was disposed, before or meanwhile.</exception>
     public async ValueTask<Connection> AcceptAsync(CancellationToken cancellationToken = default)
     {
+        if (!_loop.IsCurrent)
+            throw new InvalidOperationException("A listener accepts on the thread of its loop; post to the loop from elsewhere.");
         TimeSpan pause = FirstPause;
         while (true)
         {
             int result = await AcceptDescriptor(cancellationToken);
-            if (result >= 0)
-                return Connection.Accepted(_loop, result, _kind);
+            if (result >= 0 && TryTake(result) is { } connection)
+                return connection;
             Pauses++;
-            await _loop.Delay(pause, cancellationToken);
+            await Pause(pause, cancellationToken);
             pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+        }
+    }
+
+    // Null: the loop has no room to watch one more descriptor now; the connection is closed.
+    private Connection? TryTake(int fd)
+    {
+        try
+        {
+            return Connection.Accepted(_loop, fd, _kind);
+        }
+        catch (KernelException exception) when (exception.Errno is Errno.ENOSPC or Errno.ENOMEM)
+        {
+            return null;
+        }
+    }
+
+    private async Task Pause(TimeSpan time, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _closing.Token);
+        try
+        {
+            await _loop.Delay(time, either.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // Disposed: the next look at the descriptor says so.
+            cancellationToken.ThrowIfCancellationRequested();
         }
     }
 
@@ -198,8 +245,8 @@ public sealed class Listener : IDisposable
     {
         if (_loop.IsCurrent)
             CloseOnLoop();
-        else
-            _loop.Queue.Post(new RunEntry(static listener => ((Listener)listener!).CloseOnLoop(), this));
+        else if (!_loop.Queue.Post(new RunEntry(static listener => ((Listener)listener!).CloseOnLoop(), this)))
+            RemovePath(); // the loop has closed the descriptor when it stopped
     }
 
     private void CloseOnLoop()
@@ -207,9 +254,17 @@ public sealed class Listener : IDisposable
         int fd = _loop.Driver.DescriptorOf(_token);
         if (fd < 0)
             return;
+        // Before the close: from then on somebody else may take the path.
+        RemovePath();
         _loop.Driver.Unregister(_token);
         _loop.Kernel.Close(fd);
-        if (_path != null)
-            Unlink(_loop.Kernel, _path);
+        _closing.Cancel();
+    }
+
+    private void RemovePath()
+    {
+        // Dispose may come from several threads once the loop has stopped; the path may be a successor's after the first.
+        if (Interlocked.Exchange(ref _path, null) is { } path)
+            Unlink(_loop.Kernel, path);
     }
 }
