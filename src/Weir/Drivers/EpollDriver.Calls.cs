@@ -78,8 +78,13 @@ internal sealed partial class EpollDriver
                 }
                 else if (count == -(int)Errno.EAGAIN)
                 {
-                    NoteFull(ref slot, operation.Token);
-                    return false;
+                    int error = NoteFull(ref slot, operation.Token);
+                    if (error == 0)
+                        return false;
+                    // Nothing would ever wake it.
+                    slot.Ready |= EpollEvents.Out;
+                    operation.SetResult(error);
+                    return true;
                 }
                 else if (count != -(int)Errno.EINTR)
                 {
@@ -93,17 +98,13 @@ internal sealed partial class EpollDriver
         return true;
     }
 
-    internal override void NoteFull(ulong token)
-    {
-        if (_slots.IsLive(token))
-            NoteFull(ref _slots.At(SlotTable.IndexOf(token)), token);
-    }
-
-    private void NoteFull(ref Slot slot, ulong token)
+    /// <summary>There is no room: forget that there was, and watch for it. A negated errno if that cannot be watched for.</summary>
+    private int NoteFull(ref Slot slot, ulong token)
     {
         slot.Ready &= ~EpollEvents.Out;
-        if (WatchesOutOnDemand(ref slot) && (slot.Registered & EpollEvents.Out) == 0)
-            Watch(ref slot, token, slot.Registered | EpollEvents.Out);
+        return WatchesOutOnDemand(ref slot) && (slot.Registered & EpollEvents.Out) == 0
+            ? Watch(ref slot, token, slot.Registered | EpollEvents.Out)
+            : 0;
     }
 
     private unsafe bool TryAccept(IoOperation operation, ref Slot slot)
@@ -139,9 +140,13 @@ internal sealed partial class EpollDriver
         EpollEvents seen = slot.Ready & (operation.Interest | AlwaysReported);
         if (seen == 0)
         {
-            if ((operation.Interest & EpollEvents.Out) != 0)
-                NoteFull(ref slot, operation.Token);
-            return false;
+            if ((operation.Interest & EpollEvents.Out) == 0)
+                return false;
+            int error = NoteFull(ref slot, operation.Token);
+            if (error == 0)
+                return false;
+            operation.SetResult(error);
+            return true;
         }
 
         operation.SetResult((int)seen);
@@ -178,8 +183,31 @@ internal sealed partial class EpollDriver
         nint count;
         fixed (byte* bytes = buffer)
             count = Write(ref slot, bytes, buffer.Length);
-        if (count == -(int)Errno.EAGAIN || (count >= 0 && count < buffer.Length && slot.Kind == DescriptorKind.Tcp))
-            NoteFull(ref slot, token);
-        return count;
+        return NoteWritten(ref slot, token, count, buffer.Length);
+    }
+
+    internal override unsafe nint WriteNow(ulong token, IoVector* vectors, int count)
+    {
+        if (!_slots.IsLive(token))
+            return -(nint)(int)Closed;
+        ref Slot slot = ref _slots.At(SlotTable.IndexOf(token));
+        if (slot.Writer != null)
+            return -(nint)(int)Errno.EBUSY;
+        if ((slot.Ready & (EpollEvents.Out | AlwaysReported)) == 0)
+            return -(nint)(int)Errno.EAGAIN;
+        nint asked = 0;
+        for (int i = 0; i < count; i++)
+            asked += (nint)vectors[i].Length;
+        return NoteWritten(ref slot, token, _kernel.WriteV(slot.Descriptor, vectors, count), asked);
+    }
+
+    private nint NoteWritten(ref Slot slot, ulong token, nint count, nint asked)
+    {
+        bool full = count == -(int)Errno.EAGAIN || (count >= 0 && count < asked && slot.Kind == DescriptorKind.Tcp);
+        int error = full ? NoteFull(ref slot, token) : 0;
+        if (error == 0)
+            return count;
+        slot.Ready |= EpollEvents.Out; // so that a wait for room ends at once, and the next write says it again
+        return error;
     }
 }

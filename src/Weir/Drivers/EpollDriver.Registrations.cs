@@ -74,10 +74,12 @@ internal sealed partial class EpollDriver
         }
     }
 
-    private void Watch(ref Slot slot, ulong token, EpollEvents mask)
+    private int Watch(ref Slot slot, ulong token, EpollEvents mask)
     {
-        slot.Registered = mask;
-        _set.Control(EpollOp.Modify, slot.Descriptor, mask | EpollEvents.EdgeTriggered, token);
+        int result = _set.Control(EpollOp.Modify, slot.Descriptor, mask | EpollEvents.EdgeTriggered, token);
+        if (result == 0)
+            slot.Registered = mask;
+        return result;
     }
 
     /// <summary>

@@ -65,14 +65,14 @@ internal abstract class IoDriver : IDisposable
     /// <summary>Tries a queued operation. False: the kernel is not ready after all; the driver keeps the operation.</summary>
     internal abstract bool Perform(IoOperation operation);
 
-    /// <summary>A write made beside the driver found no room: forget that there was, and watch for it.</summary>
-    internal abstract void NoteFull(ulong token);
-
     /// <summary>One read without an operation; -EAGAIN: nothing is there.</summary>
     internal abstract nint ReadNow(ulong token, Span<byte> buffer);
 
     /// <summary>One write without an operation, which may take only a part; -EAGAIN: no room.</summary>
     internal abstract nint WriteNow(ulong token, ReadOnlySpan<byte> buffer);
+
+    /// <summary>As <see cref="WriteNow(ulong, ReadOnlySpan{byte})"/>, from several buffers with one call.</summary>
+    internal abstract unsafe nint WriteNow(ulong token, IoVector* vectors, int count);
 
     /// <summary>The operation is about to complete: forget it.</summary>
     internal abstract void Finished(IoOperation operation);

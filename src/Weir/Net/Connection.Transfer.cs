@@ -6,9 +6,10 @@ public sealed partial class Connection
 {
     private const int MostVectors = 64;
 
-    /// <summary>Looks at what is there to read without taking it; 0 is the end. Waits until there is something.</summary>
+    /// <summary>Looks at what is there to read without taking it; 0 is the end. Waits until there is something. The loop's thread only.</summary>
     public async ValueTask<int> PeekAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        RequireLoop();
         if (buffer.IsEmpty)
             return 0;
         while (true)
@@ -24,7 +25,8 @@ public sealed partial class Connection
         }
     }
 
-    /// <summary>Writes several buffers as one stream of bytes, up to 64 of them with one system call.</summary>
+    /// <summary>Writes several buffers as one stream of bytes, up to 64 of them with one system call. The loop's thread only.</summary>
+    /// <exception cref="BusyResourceException">Someone else is writing.</exception>
     public ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> buffers, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(buffers);
@@ -32,7 +34,8 @@ public sealed partial class Connection
         return WriteVectored(new VectorCursor(buffers), cancellationToken);
     }
 
-    /// <summary>Writes the segments of a sequence, up to 64 of them with one system call.</summary>
+    /// <summary>Writes the segments of a sequence, up to 64 of them with one system call. The loop's thread only.</summary>
+    /// <exception cref="BusyResourceException">Someone else is writing.</exception>
     public ValueTask WriteAsync(in ReadOnlySequence<byte> buffers, CancellationToken cancellationToken = default)
     {
         if (buffers.IsSingleSegment)
@@ -48,14 +51,17 @@ public sealed partial class Connection
         while (!cursor.AtEnd)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            // A wait with no budget left gives way, though there be room.
+            if (!Loop.Queue.HasBudget)
+                await WaitWritableAsync(cancellationToken);
             nint count = WriteOnce(cursor);
             if (count >= 0)
-                cursor.Advance((int)count);
-            else if (count == -(int)Errno.EAGAIN)
             {
-                Loop.Driver.NoteFull(Token);
-                await WaitWritableAsync(cancellationToken);
+                Loop.Queue.Spend((int)count);
+                cursor.Advance((int)count);
             }
+            else if (count == -(int)Errno.EAGAIN)
+                await WaitWritableAsync(cancellationToken);
             else if (count != -(int)Errno.EINTR)
                 throw Failure(OperationKind.Write, (int)count);
         }
@@ -75,8 +81,7 @@ public sealed partial class Connection
                 count++;
             }
 
-            int fd = FileDescriptor;
-            return fd < 0 ? -(nint)(int)IoDriver.Closed : Kernel.WriteV(fd, vectors, count);
+            return Loop.Driver.WriteNow(Token, vectors, count);
         }
         finally
         {
