@@ -21,8 +21,8 @@ public abstract partial class DescriptorStream : Stream
     private IoOperation? _reader;
     private IoOperation? _writer;
 
-    /// <summary>Takes over <paramref name="fd"/>; if the loop cannot take it, it is closed.</summary>
-    private protected DescriptorStream(EventLoop loop, int fd, DescriptorKind kind, EpollEvents mask, EpollEvents assumedReady)
+    /// <summary>Takes over <paramref name="fd"/>; if the loop cannot take it, it is closed, unless it is to stay the caller's then.</summary>
+    private protected DescriptorStream(EventLoop loop, int fd, DescriptorKind kind, EpollEvents mask, EpollEvents assumedReady, bool closeIfRefused = true)
     {
         _loop = loop;
         try
@@ -31,7 +31,8 @@ public abstract partial class DescriptorStream : Stream
         }
         catch
         {
-            loop.Kernel.Close(fd);
+            if (closeIfRefused)
+                loop.Kernel.Close(fd);
             throw;
         }
     }

@@ -12,8 +12,8 @@ public sealed partial class Connection : DescriptorStream
     private const EpollEvents TcpMask = EpollEvents.In | EpollEvents.Out | EpollEvents.Pri | EpollEvents.RdHup;
     private const EpollEvents UnixMask = EpollEvents.In | EpollEvents.RdHup;
 
-    private Connection(EventLoop loop, int fd, DescriptorKind kind, EpollEvents assumedReady)
-        : base(loop, fd, kind, kind == DescriptorKind.Tcp ? TcpMask : UnixMask, assumedReady)
+    private Connection(EventLoop loop, int fd, DescriptorKind kind, EpollEvents assumedReady, bool closeIfRefused = true)
+        : base(loop, fd, kind, kind == DescriptorKind.Tcp ? TcpMask : UnixMask, assumedReady, closeIfRefused)
     {
     }
 
@@ -24,10 +24,10 @@ public sealed partial class Connection : DescriptorStream
     public override bool CanWrite => true;
 
     /// <summary>The local address; null for an unnamed unix socket.</summary>
-    public EndPoint? LocalEndPoint => SocketCalls.LocalEndPoint(Kernel, FileDescriptor);
+    public EndPoint? LocalEndPoint => SocketCalls.LocalEndPoint(Kernel, OpenDescriptor);
 
     /// <summary>The peer's address; null for an unnamed unix socket.</summary>
-    public EndPoint? RemoteEndPoint => SocketCalls.RemoteEndPoint(Kernel, FileDescriptor);
+    public EndPoint? RemoteEndPoint => SocketCalls.RemoteEndPoint(Kernel, OpenDescriptor);
 
     /// <summary>TCP_NODELAY: small writes are sent at once. On for accepted and connected sockets unless their options say otherwise.</summary>
     public bool NoDelay
@@ -58,10 +58,20 @@ public sealed partial class Connection : DescriptorStream
     }
 
     /// <summary>Any integer option. getsockopt(2).</summary>
-    public int GetOption(SocketLevel level, SocketOption option) => SocketCalls.GetOption(Kernel, FileDescriptor, level, option);
+    public int GetOption(SocketLevel level, SocketOption option) => SocketCalls.GetOption(Kernel, OpenDescriptor, level, option);
 
     /// <summary>Any integer option. setsockopt(2).</summary>
-    public void SetOption(SocketLevel level, SocketOption option, int value) => SocketCalls.SetOption(Kernel, FileDescriptor, level, option, value);
+    public void SetOption(SocketLevel level, SocketOption option, int value) => SocketCalls.SetOption(Kernel, OpenDescriptor, level, option, value);
+
+    private int OpenDescriptor
+    {
+        get
+        {
+            int fd = FileDescriptor;
+            ObjectDisposedException.ThrowIf(fd < 0, this);
+            return fd;
+        }
+    }
 
     /// <summary>Two connected unix sockets on the current loop.</summary>
     /// <exception cref="KernelException">No descriptors left.</exception>
@@ -96,24 +106,30 @@ public sealed partial class Connection : DescriptorStream
     /// Takes over a connected stream socket, TCP or unix, that something else made. It is made non-blocking, and is this connection's from
     /// here on.
     /// </summary>
-    /// <exception cref="KernelException">ENOTSOCK: not a socket; EBADF: not open. The descriptor is then still the caller's.</exception>
+    /// <exception cref="KernelException">
+    /// ENOTSOCK: not a socket; EBADF: not open; ENOSPC: the loop has no room for it. The descriptor is then still the caller's.
+    /// </exception>
+    /// <exception cref="ArgumentException">Not a stream socket. The descriptor is then still the caller's.</exception>
     public static Connection FromDescriptor(int fileDescriptor)
     {
         EventLoop loop = EventLoop.Required;
         Kernel kernel = loop.Kernel;
         var domain = (SocketDomain)SocketCalls.GetOption(kernel, fileDescriptor, SocketLevel.Socket, SocketOption.SocketDomain);
+        if (SocketCalls.GetOption(kernel, fileDescriptor, SocketLevel.Socket, SocketOption.SocketType) != (int)SocketKind.Stream)
+            throw new ArgumentException($"fd {fileDescriptor} is no stream socket.", nameof(fileDescriptor));
         int flags = KernelException.Check(kernel.Fcntl(fileDescriptor, FcntlCommand.GetStatusFlags, 0), "fcntl(F_GETFL)", fileDescriptor);
-        kernel.Fcntl(fileDescriptor, FcntlCommand.SetStatusFlags, flags | (int)FileFlags.NonBlock);
-        kernel.Fcntl(fileDescriptor, FcntlCommand.SetDescriptorFlags, 1); // FD_CLOEXEC
-        return Accepted(loop, fileDescriptor, domain == SocketDomain.Unix ? DescriptorKind.Socket : DescriptorKind.Tcp);
+        KernelException.Check(kernel.Fcntl(fileDescriptor, FcntlCommand.SetStatusFlags, flags | (int)FileFlags.NonBlock), "fcntl(F_SETFL)", fileDescriptor);
+        KernelException.Check(kernel.Fcntl(fileDescriptor, FcntlCommand.SetDescriptorFlags, 1), "fcntl(F_SETFD)", fileDescriptor); // FD_CLOEXEC
+        // What is known of TCP (a short read has emptied it) holds for nothing else.
+        DescriptorKind kind = domain is SocketDomain.Inet or SocketDomain.Inet6 ? DescriptorKind.Tcp : DescriptorKind.Socket;
+        return new Connection(loop, fileDescriptor, kind, EpollEvents.Out, closeIfRefused: false);
     }
 
     /// <summary>Gives the descriptor back to the caller, who owns it from here on; operations in progress end as if it were closed.</summary>
     public int ReleaseDescriptor()
     {
         RequireLoop();
-        int fd = FileDescriptor;
-        ObjectDisposedException.ThrowIf(fd < 0, this);
+        int fd = OpenDescriptor;
         Loop.Driver.Unregister(Token);
         return fd;
     }
@@ -129,16 +145,26 @@ public sealed partial class Connection : DescriptorStream
 
     private void Shutdown(ShutdownHow how)
     {
-        int fd = FileDescriptor;
-        ObjectDisposedException.ThrowIf(fd < 0, this);
+        int fd = OpenDescriptor;
         int result = Kernel.Shutdown(fd, how);
         // A peer that has reset the connection has ended both directions already.
         if (result < 0 && result != -(int)Errno.ENOTCONN)
             throw new KernelException($"shutdown({how})", fd, (Errno)(-result));
     }
 
-    /// <summary>Closes at once with a reset: unsent data is dropped, and the peer gets ECONNRESET (SO_LINGER with zero seconds).</summary>
-    public unsafe void Abort()
+    /// <summary>
+    /// Closes at once with a reset: unsent data is dropped, and the peer gets ECONNRESET (SO_LINGER with zero seconds). Any thread.
+    /// </summary>
+    public void Abort()
+    {
+        // On the loop, where nobody can close the descriptor, and let its number go to a stranger, before the option is set.
+        if (Loop.IsCurrent)
+            AbortOnLoop();
+        else
+            Loop.Queue.Post(new RunEntry(static connection => ((Connection)connection!).AbortOnLoop(), this));
+    }
+
+    private unsafe void AbortOnLoop()
     {
         int fd = FileDescriptor;
         if (fd >= 0)
