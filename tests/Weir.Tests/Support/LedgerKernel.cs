@@ -10,6 +10,7 @@ public unsafe class LedgerKernel(Kernel? inner = null) : CountingKernel(inner)
 {
     private readonly ConcurrentDictionary<int, string> _open = new();
     private readonly ConcurrentQueue<string> _faults = new();
+    private (Errno Errno, int Earlier)? _later;
 
     /// <summary>The descriptors open now, with the call that made each.</summary>
     public IReadOnlyList<string> OpenNow => [.. _open.Select(entry => $"fd {entry.Key} of {entry.Value}")];
@@ -25,6 +26,28 @@ public unsafe class LedgerKernel(Kernel? inner = null) : CountingKernel(inner)
 
     /// <summary>Waits and looks for events.</summary>
     public long Waits => Count(nameof(EpollWait)) + Count(nameof(EpollPWait2));
+
+    /// <summary>As <see cref="CountingKernel.FailNext"/>, once <paramref name="earlier"/> more calls of epoll_ctl have been let through.</summary>
+    public void FailLater(string call, Errno errno, int earlier)
+    {
+        if (earlier == 0)
+            FailNext(call, errno);
+        else
+            _later = (errno, earlier);
+    }
+
+    public override int EpollCtl(int epfd, EpollOp op, int fd, void* epollEvent)
+    {
+        int result = base.EpollCtl(epfd, op, fd, epollEvent);
+        if (_later is { } later)
+        {
+            _later = later.Earlier > 1 ? (later.Errno, later.Earlier - 1) : null;
+            if (_later == null)
+                FailNext(nameof(EpollCtl), later.Errno);
+        }
+
+        return result;
+    }
 
     public override int Close(int fd)
     {
