@@ -205,7 +205,9 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
     public ValueTaskSourceStatus GetStatus(short token)
     {
         CheckVersion(token);
-        if (_status != AwaitableStatus.Completed)
+        // Completed counts for others only once the continuation's place was taken too: a caller on another thread who fetched before that
+        // would find the mark of this use in the next one.
+        if (_status != AwaitableStatus.Completed || Volatile.Read(ref _continuation) == null)
             return ValueTaskSourceStatus.Pending;
         return _result >= 0 ? ValueTaskSourceStatus.Succeeded
             : _result == -(int)Errno.ECANCELED ? ValueTaskSourceStatus.Canceled
