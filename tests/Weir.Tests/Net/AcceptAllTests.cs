@@ -117,7 +117,7 @@ public class AcceptAllTests : NetTestBase
         Assert.Throws<FormatException>(() => RunAbandoning(async () =>
         {
             using Listener listener = Listener.Bind(AnyPort);
-            Task all = listener.AcceptAllAsync(_ => throw new FormatException());
+            Task all = listener.AcceptAllAsync(_ => throw new FormatException(), EventLoop.Current!.Stopping);
             using Connection client = await Connection.ConnectAsync(listener.LocalEndPoint);
             await all;
         }));

@@ -18,8 +18,9 @@ public class CancellationStressTests : NetTestBase
         using (client)
         using (server)
         {
-            Task writing = Writer(client, seed, bytes: 400_000);
-            using var canceller = new Canceller(threads: 2);
+            var progress = new Progress(cancelledReads: 1000);
+            Task<long> writing = Writer(client, seed, progress);
+            using var canceller = new Canceller(threads: 2, progress.Permit);
             byte[] buffer = new byte[700];
             long place = 0;
             while (true)
@@ -31,6 +32,7 @@ public class CancellationStressTests : NetTestBase
                 }
                 catch (OperationCanceledException)
                 {
+                    progress.Note();
                     continue;
                 }
 
@@ -39,9 +41,7 @@ public class CancellationStressTests : NetTestBase
                 CheckPattern(buffer, count, ref place);
             }
 
-            await writing;
-            Assert.Equal(400_000, place);
-            Assert.True(canceller.Cancelled > 0);
+            Assert.Equal(await writing, place);
         }
     });
 
@@ -52,10 +52,11 @@ public class CancellationStressTests : NetTestBase
         using (client)
         using (server)
         {
-            Task writing = Writer(client, seed, bytes: 100_000);
+            var progress = new Progress(cancelledReads: 200);
+            Task<long> writing = Writer(client, seed, progress);
             long total = await Task.Run(async () =>
             {
-                using var canceller = new Canceller(threads: 1);
+                using var canceller = new Canceller(threads: 1, progress.Permit);
                 byte[] buffer = new byte[700];
                 long place = 0;
                 while (true)
@@ -69,12 +70,11 @@ public class CancellationStressTests : NetTestBase
                     }
                     catch (OperationCanceledException)
                     {
-                        // The next read goes on where this one did not begin.
+                        progress.Note(); // the next read goes on where this one did not begin
                     }
                 }
             });
-            await writing;
-            Assert.Equal(100_000, total);
+            Assert.Equal(await writing, total);
         }
     });
 
@@ -85,8 +85,9 @@ public class CancellationStressTests : NetTestBase
         using (client)
         using (server)
         {
-            Task writing = Writer(client, seed, bytes: 200_000);
-            using var canceller = new Canceller(threads: 2);
+            var progress = new Progress(cancelledReads: 1000);
+            Task<long> writing = Writer(client, seed, progress);
+            using var canceller = new Canceller(threads: 2, progress.Permit);
             byte[] buffer = new byte[700];
             long place = 0;
             while (true)
@@ -97,6 +98,7 @@ public class CancellationStressTests : NetTestBase
                 }
                 catch (OperationCanceledException)
                 {
+                    progress.Note();
                     continue;
                 }
 
@@ -107,8 +109,7 @@ public class CancellationStressTests : NetTestBase
                 CheckPattern(buffer, count, ref place);
             }
 
-            await writing;
-            Assert.Equal(200_000, place);
+            Assert.Equal(await writing, place);
         }
     });
 
@@ -223,20 +224,41 @@ public class CancellationStressTests : NetTestBase
         await all;
     });
 
-    private static async Task Writer(Connection connection, int seed, int bytes)
+    // Writes until so many reads have been cancelled; returns how much that was.
+    private static async Task<long> Writer(Connection connection, int seed, Progress progress)
     {
         var random = new Random(seed);
-        byte[] payload = Pattern(bytes);
-        for (int place = 0; place < bytes;)
+        byte[] payload = new byte[2000];
+        int place = 0;
+        while (!progress.IsEnough)
         {
-            int count = Math.Min(random.Next(1, 2000), bytes - place);
-            await connection.WriteAsync(payload.AsMemory(place, count));
-            place += count;
-            for (int turns = random.Next(4); turns > 0; turns--)
+            // As much as a few writes while a token is about to be cancelled.
+            await progress.Permit.WaitAsync();
+            for (int writes = random.Next(1, 4); writes > 0; writes--)
+            {
+                int count = random.Next(1, payload.Length);
+                for (int i = 0; i < count; i++)
+                    payload[i] = PatternAt(place + i);
+                await connection.WriteAsync(payload.AsMemory(0, count));
+                place += count;
                 await EventLoop.Yield();
+            }
         }
 
         connection.ShutdownWrite();
+        return place;
+    }
+
+    private sealed class Progress(int cancelledReads)
+    {
+        private int _cancelled;
+
+        /// <summary>Released once for each token, shortly before or after it is cancelled.</summary>
+        internal SemaphoreSlim Permit { get; } = new(0);
+
+        internal bool IsEnough => Volatile.Read(ref _cancelled) >= cancelledReads;
+
+        internal void Note() => Interlocked.Increment(ref _cancelled);
     }
 
     private static void CheckPattern(byte[] buffer, int count, ref long place)
@@ -248,55 +270,60 @@ public class CancellationStressTests : NetTestBase
         }
     }
 
-    /// <summary>Threads that cancel whatever token is current, over and over.</summary>
+    /// <summary>Threads that cancel each token some moments after it was asked for, and give the permit around the same time.</summary>
     private sealed class Canceller : IDisposable
     {
         private readonly Thread[] _threads;
+        private readonly SemaphoreSlim _wanted = new(0);
+        private readonly SemaphoreSlim? _permit;
         private CancellationTokenSource? _current;
         private volatile bool _ended;
-        private long _cancelled;
 
-        internal Canceller(int threads)
+        internal Canceller(int threads, SemaphoreSlim? permit = null)
         {
-            _threads = [.. Enumerable.Range(0, threads).Select(_ => new Thread(Work) { IsBackground = true })];
+            _permit = permit;
+            _threads = [.. Enumerable.Range(1, threads).Select(seed => new Thread(() => Work(new Random(seed))) { IsBackground = true })];
             foreach (Thread thread in _threads)
                 thread.Start();
         }
 
-        internal long Cancelled => Interlocked.Read(ref _cancelled);
-
-        /// <summary>A token that will be cancelled soon: now, later, or when its operation has long ended.</summary>
+        /// <summary>A token that will be cancelled: now, later, or when its operation has long ended.</summary>
         internal CancellationToken NextToken()
         {
-            CancellationTokenSource? current = Volatile.Read(ref _current);
-            if (current is { IsCancellationRequested: false })
+            if (Volatile.Read(ref _current) is { IsCancellationRequested: false } current)
                 return current.Token;
             var fresh = new CancellationTokenSource();
             Volatile.Write(ref _current, fresh);
+            _wanted.Release();
             return fresh.Token;
         }
 
-        private void Work()
+        private void Work(Random random)
         {
-            int spins = 1;
-            while (!_ended)
+            while (true)
             {
-                if (Volatile.Read(ref _current) is { IsCancellationRequested: false } current)
-                {
-                    Thread.SpinWait(spins = spins * 7 % 4001);
-                    current.Cancel();
-                    Interlocked.Increment(ref _cancelled);
-                }
-
-                Thread.Yield();
+                _wanted.Wait();
+                if (_ended)
+                    return;
+                CancellationTokenSource current = Volatile.Read(ref _current)!;
+                bool permitFirst = random.Next(2) == 0;
+                if (permitFirst)
+                    _permit?.Release();
+                Thread.SpinWait(random.Next(1000));
+                current.Cancel();
+                Thread.SpinWait(random.Next(200));
+                if (!permitFirst)
+                    _permit?.Release();
             }
         }
 
         public void Dispose()
         {
             _ended = true;
+            _wanted.Release(_threads.Length);
             foreach (Thread thread in _threads)
                 thread.Join();
+            _wanted.Dispose();
         }
     }
 }
