@@ -86,12 +86,22 @@ internal static class WeirContestant
 
     private static double Cancel(TimerQueue queue, Timer[] timers)
     {
+        // Cancelling leaves tidying up to the loop's next sleep, so two sleeps count as part of it: one when most timers are gone and
+        // the dead have to be told from the living, and one at the end.
+        int most = timers.Length / 8 * 7;
         long start = Stopwatch.GetTimestamp();
-        foreach (Timer timer in timers)
+        foreach (Timer timer in timers.AsSpan(0, most))
         {
             queue.Cancel(timer);
         }
 
+        queue.NextWake(0);
+        foreach (Timer timer in timers.AsSpan(most))
+        {
+            queue.Cancel(timer);
+        }
+
+        queue.NextWake(0);
         return Since(start) / timers.Length;
     }
 

@@ -108,7 +108,7 @@ public sealed partial class EventLoop
 
     private int Sleep()
     {
-        long deadline = _timers.Count == 0 ? long.MaxValue : _timers.NextWake(_slack);
+        long deadline = _timers.NextWake(_slack);
         // Published first, looked after: a poster does it the other way round, so one of us sees the other.
         // Who must not sleep looks nevertheless: other threads that post without pause must not keep the descriptors waiting.
         if (!_queue.State.TrySleep(deadline))

@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace Weir;
@@ -60,30 +59,36 @@ internal sealed partial class TimerQueue
         {
             int slot = Count++;
             Nodes[slot] = node;
-            return (Number * Capacity) + slot;
+            return PlaceOf(slot);
         }
+
+        public int PlaceOf(int slot) => (Number * Capacity) + slot;
 
         /// <summary>
-        /// Reads all the nodes given by a bit each and does nothing with them: with no work between the reads and no branch that depends on one, their
-        /// cache misses overlap, and the loop that files them afterwards has none. Halves the cost of refiling a million nodes [ran].
+        /// A bit for each slot that speaks for its node: the node is armed, and has no later slot. No branch depends on what is read, so the cache
+        /// misses of all 64 overlap.
         /// </summary>
-        /// <returns>Nothing of use; it keeps the reads from being left out.</returns>
         [MethodImpl(MethodImplOptions.NoInlining)]
-        public long ReadAhead(ulong which)
+        public ulong Survey()
         {
-            long all = 0;
-            for (; which != 0; which &= which - 1)
+            ReadOnlySpan<TimerNode> nodes = ((ReadOnlySpan<TimerNode>)Nodes)[..Count];
+            int place = PlaceOf(0);
+            ulong live = 0;
+            for (int i = 0; i < nodes.Length; i++)
             {
-                all |= Nodes[BitOperations.TrailingZeroCount(which)].Deadline;
+                TimerNode node = nodes[i];
+                bool speaks = (node.Order != 0) & (node.Place == place + i);
+                live |= (speaks ? 1UL : 0UL) << i;
             }
 
-            return all;
+            return live;
         }
 
-        public void Clear()
+        /// <summary>Keeps the first <paramref name="count"/> slots, and no reference beyond them.</summary>
+        public void Truncate(int count)
         {
-            ((Span<TimerNode>)Nodes)[..Count].Clear();
-            Count = 0;
+            ((Span<TimerNode>)Nodes)[count..].Clear();
+            Count = count;
         }
 
         [InlineArray(Capacity)]

@@ -20,14 +20,15 @@ namespace Weir;
 /// earliest. When the clock reaches a bag, its nodes are filed again relative to the new tick, each on a lower level or in the heap. An empty
 /// stretch of time costs nothing, however long: the next bag is found by counting zeros in one word a level.</para>
 ///
-/// <para><b>Why it is fast.</b> With a million timers every object touched is a cache miss, so a bag holds bare references, the node holds the truth,
-/// and one bit for each slot, in a bitmap small enough to stay in the cache, says whether the slot still speaks for its node. Moving later writes to
-/// the node alone: the slot comes up early and its node is filed again then. Cancelling writes to the node and clears the bit; the slot stays, and if
-/// the node is armed again for later than before, which is what timeouts do, it has its slot back. Dead slots go when their bag comes up, without a
-/// look at their nodes, or all at once when they outnumber the armed nodes three to one: constant time when spread over the calls that made them,
-/// but a pause of about ten milliseconds in the call that finds a million.</para>
+/// <para><b>Why it is fast.</b> With a million timers every object touched is a cache miss, so a bag holds bare references and only the node holds the
+/// truth. Cancelling and moving later write to the node alone. A slot in a bag is judged when its bag is next gone through: it is dropped if its node
+/// is idle or has another slot by now, and filed anew if the deadline moved away. A node that is armed and cancelled over and over, each time for later
+/// than before, which is what timeouts do, keeps its slot. Dead slots that outnumber the armed nodes three to one are swept when their owner is about to
+/// sleep (<see cref="NextWake"/>), or when arming finds twice as many slots in use as after the last sweep: constant time for each when spread over the
+/// calls that made them, but a pause of about ten milliseconds for a million. Judging reads the nodes of 64 slots with nothing between the reads, so
+/// that their cache misses overlap; a bit for each slot, kept up by each cancel, costs more than it saves [ran].</para>
 ///
-/// <para><b>Costs.</b> Arming: a slot of 8 bytes, and a digit count. Cancelling: a write and a bit. Moving later: a write. A node goes down at least one
+/// <para><b>Costs.</b> Arming: a slot of 8 bytes, and a digit count. Cancelling, moving later: a write to the node. A node goes down at least one
 /// level each time it is filed, in practice two or three times in its life; leaving the heap costs the logarithm of the nodes in one tick. Memory:
 /// 40 bytes a node, 8 a slot, and 16 KiB a queue. Slots and heap keep the size of their busiest time; after that nothing is allocated.</para>
 /// </remarks>
@@ -71,6 +72,9 @@ internal sealed partial class TimerQueue
     /// <summary>Slots in use in all bags, dead ones included.</summary>
     private int _slots;
 
+    /// <summary>How many slots and heap entries may be in use before arming looks whether many are dead.</summary>
+    private int _room = DeadAllowance;
+
     /// <summary>Chunks not in use, linked by <see cref="Chunk.Previous"/>.</summary>
     private Chunk? _spare;
 
@@ -78,12 +82,11 @@ internal sealed partial class TimerQueue
 
     /// <summary>All chunks by number; there is no chunk 0.</summary>
     private Chunk[] _chunks = new Chunk[16];
-
-    /// <summary>A bit for each slot by chunk: set while an armed node relies on the slot. Word 0 belongs to no chunk.</summary>
-    private ulong[] _live = new ulong[16];
-
     /// <summary>How many nodes are armed.</summary>
     public int Count => _armed;
+
+    /// <summary>How many places the queue uses for them, dead ones included.</summary>
+    internal int SlotsInUse => _slots + _near.Count;
 
     /// <summary>
     /// The earliest deadline, in monotonic nanoseconds, or <see cref="long.MaxValue"/> when nothing is armed. Asked again without a change between,
@@ -136,18 +139,7 @@ internal sealed partial class TimerQueue
         {
             _armed++;
             // A slot it had before it was cancelled may have been given up since; then the slot is empty or another's.
-            if (keepsSlot && NodeAt(node.Place) == node)
-            {
-                SetLive(node.Place);
-            }
-            else
-            {
-                keepsSlot = false;
-            }
-        }
-        else if (!keepsSlot && node.Place != 0)
-        {
-            ClearLive(node.Place);
+            keepsSlot = keepsSlot && NodeAt(node.Place) == node;
         }
 
         node.Order = ++_order;
@@ -155,12 +147,15 @@ internal sealed partial class TimerQueue
         if (!keepsSlot)
         {
             File(node);
-            SweepIfWorthIt();
+            if (SlotsInUse > _room)
+            {
+                Reclaim();
+            }
         }
     }
 
     /// <summary>Disarms the node; <see langword="false"/> if it was not armed (it was never armed, has been taken, or was cancelled before).</summary>
-    /// <remarks>The queue may keep a reference to the node until the deadline it was first filed for has passed, or until dead slots outnumber the armed nodes three to one.</remarks>
+    /// <remarks>The queue may keep a reference to the node until the deadline it was first filed for has passed, or until dead slots are swept (see the remarks on the class).</remarks>
     public bool Cancel(TimerNode node)
     {
         AssertOwned(node);
@@ -169,11 +164,8 @@ internal sealed partial class TimerQueue
             return false;
         }
 
-        // Of a node that is in the heap the place is 0, and that bit is nobody's.
-        ClearLive(node.Place);
         node.Order = 0;
         _armed--;
-        SweepIfWorthIt();
         return true;
     }
 
@@ -228,6 +220,12 @@ internal sealed partial class TimerQueue
     /// </remarks>
     public long NextWake(long slack)
     {
+        // Whoever asks is about to sleep: a good moment to tidy up, which cancelling leaves to others.
+        if (IsMostlyDead)
+        {
+            Reclaim();
+        }
+
         long first = NextDeadline;
         if (slack <= 0 || first == long.MaxValue)
         {
@@ -269,7 +267,6 @@ internal sealed partial class TimerQueue
         }
 
         node.Place = chunk.Add(node);
-        SetLive(node.Place);
         _slots++;
         bag.Count++;
         if (node.Deadline < bag.Bound || bag.First is null)
@@ -289,29 +286,31 @@ internal sealed partial class TimerQueue
         _occupied[index / Slots] &= ~(1UL << (index % Slots));
         while (chunk is not null)
         {
-            ulong left = _live[chunk.Number];
-            _live[chunk.Number] = 0;
-            chunk.ReadAhead(left);
-            for (; left != 0; left &= left - 1)
+            for (ulong left = chunk.Survey(); left != 0; left &= left - 1)
             {
                 File(chunk.Nodes[BitOperations.TrailingZeroCount(left)]);
             }
 
             Chunk? next = chunk.Previous;
-            chunk.Clear();
-            chunk.Previous = _spare;
-            _spare = chunk;
+            Spare(chunk);
             chunk = next;
         }
     }
 
-    private void SweepIfWorthIt()
+    // Every armed node has exactly one living slot or heap entry; whatever is beyond that is dead.
+    private bool IsMostlyDead => SlotsInUse - _armed > (3 * _armed) + DeadAllowance;
+
+    /// <summary>More slots are in use than ever since the last time: are they needed?</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Reclaim()
     {
-        // Every armed node has exactly one living slot or heap entry; whatever is beyond that is dead.
-        if (_slots + _near.Count - _armed > (3 * _armed) + DeadAllowance)
+        if (IsMostlyDead)
         {
             Sweep();
         }
+
+        // Twice as many may be in use before the next look, so that what a look costs is spread over as many armings.
+        _room = Math.Max(DeadAllowance, 2 * (SlotsInUse));
     }
 
     /// <summary>Drops everything dead, in time linear in what there is.</summary>
@@ -323,16 +322,83 @@ internal sealed partial class TimerQueue
         {
             for (ulong left = _occupied[level]; left != 0; left &= left - 1)
             {
-                Refile((level * Slots) + BitOperations.TrailingZeroCount(left));
+                Compact((level * Slots) + BitOperations.TrailingZeroCount(left));
             }
         }
     }
 
+    /// <summary>
+    /// Moves the living slots of a bag together and gives up the rest. The bound stays what it was, which may be that of a node now dead.
+    /// </summary>
+    private void Compact(int index)
+    {
+        ref Bag bag = ref _bags[index];
+        Chunk first = bag.Top!, target = first;
+        int filled = 0, kept = 0;
+        for (Chunk? source = first; source is not null; source = source.Previous)
+        {
+            for (ulong left = _armed == 0 ? 0 : source.Survey(); left != 0; left &= left - 1)
+            {
+                if (filled == Chunk.Capacity)
+                {
+                    // The slots written never overtake those read: all before this chunk have been read to the end.
+                    target.Count = filled;
+                    target = target.Previous!;
+                    filled = 0;
+                }
+
+                TimerNode node = source.Nodes[BitOperations.TrailingZeroCount(left)];
+                target.Nodes[filled] = node;
+                node.Place = target.PlaceOf(filled);
+                filled++;
+                kept++;
+            }
+        }
+
+        _slots -= bag.Count - kept;
+        bag.Count = kept;
+        for (Chunk? rest = target.Previous; rest is not null;)
+        {
+            Chunk? next = rest.Previous;
+            Spare(rest);
+            rest = next;
+        }
+
+        if (kept == 0)
+        {
+            Spare(target);
+            bag = default;
+            _occupied[index / Slots] &= ~(1UL << (index % Slots));
+            return;
+        }
+
+        target.Truncate(filled);
+        target.Previous = null;
+        if (target == first)
+        {
+            return;
+        }
+
+        // Only the chunk on top may have room.
+        Chunk last = first;
+        while (last.Previous != target)
+        {
+            last = last.Previous!;
+        }
+
+        last.Previous = null;
+        target.Previous = first;
+        bag.Top = target;
+    }
+
+    private void Spare(Chunk chunk)
+    {
+        chunk.Truncate(0);
+        chunk.Previous = _spare;
+        _spare = chunk;
+    }
+
     private TimerNode? NodeAt(int place) => _chunks[place >> Chunk.CapacityBits].Nodes[place & (Chunk.Capacity - 1)];
-
-    private void SetLive(int place) => _live[place >> Chunk.CapacityBits] |= 1UL << place;
-
-    private void ClearLive(int place) => _live[place >> Chunk.CapacityBits] &= ~(1UL << place);
 
     /// <summary>The earliest bag that is not empty, or -1.</summary>
     private int FirstBag()
@@ -367,7 +433,6 @@ internal sealed partial class TimerQueue
             if (++_chunkCount == _chunks.Length)
             {
                 Array.Resize(ref _chunks, _chunkCount * 2);
-                Array.Resize(ref _live, _chunkCount * 2);
             }
 
             // Place 0 means none, so there is no chunk 0.

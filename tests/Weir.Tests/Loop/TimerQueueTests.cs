@@ -351,9 +351,25 @@ public class TimerQueueTests
     }
 
     [Fact]
-    public void Cancelled_timers_are_let_go_once_they_outnumber_the_armed_by_far()
+    public void Timers_armed_once_and_cancelled_do_not_pile_up_in_an_awake_loop()
+    {
+        var far = new Probe();
+        for (int i = 0; i < 100_000; i++)
+        {
+            var timer = new Probe();
+            _queue.Arm(timer, Second + i);
+            _queue.Cancel(timer);
+        }
+
+        _queue.Arm(far, Second);
+        Assert.InRange(_queue.SlotsInUse, 1, 4 * 1024);
+    }
+
+    [Fact]
+    public void Cancelled_timers_that_outnumber_the_armed_by_far_are_let_go_before_the_next_sleep()
     {
         WeakReference[] cancelled = ArmAndCancel(10_000);
+        _queue.NextWake(0);
         GC.Collect();
         Assert.InRange(cancelled.Count(reference => reference.IsAlive), 0, 1_100);
 
