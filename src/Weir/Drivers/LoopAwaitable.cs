@@ -206,7 +206,13 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
     {
         CheckVersion(token);
         if (_status != AwaitableStatus.Completed)
+        {
+            // A second await asks here first. What is thrown here reaches its caller; out of OnCompleted it would reach nobody and end
+            // the process.
+            RequireFirstAwait();
             return ValueTaskSourceStatus.Pending;
+        }
+
         return _result >= 0 ? ValueTaskSourceStatus.Succeeded
             : _result == -(int)Errno.ECANCELED ? ValueTaskSourceStatus.Canceled
             : ValueTaskSourceStatus.Faulted;
@@ -216,8 +222,7 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
     {
         CheckVersion(token);
         // Before anything is written: the first to await must stay as he is.
-        if (Volatile.Read(ref _continuation) is { } earlier && earlier != CompletedSentinel)
-            throw new InvalidOperationException("It is being awaited already; a ValueTask may be awaited once.");
+        RequireFirstAwait();
         bool onLoop = Queue.IsCurrent;
         if (onLoop && flags == ValueTaskSourceOnCompletedFlags.UseSchedulingContext && SynchronizationContext.Current == Queue.Context)
         {
@@ -241,6 +246,12 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
             Queue.Enqueue(this);
         else
             _resumption!.Invoke(continuation, state);
+    }
+
+    private void RequireFirstAwait()
+    {
+        if (Volatile.Read(ref _continuation) is { } earlier && earlier != CompletedSentinel)
+            throw new InvalidOperationException("It is being awaited already; a ValueTask may be awaited once.");
     }
 
     int IValueTaskSource<int>.GetResult(short token) => Fetch(token);
