@@ -205,10 +205,19 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
     public ValueTaskSourceStatus GetStatus(short token)
     {
         CheckVersion(token);
+        if (_status != AwaitableStatus.Completed)
+        {
+            // A second await asks here first. What is thrown here reaches its caller; out of OnCompleted it would reach nobody and end
+            // the process.
+            RequireFirstAwait();
+            return ValueTaskSourceStatus.Pending;
+        }
+
         // Completed counts for others only once the continuation's place was taken too: a caller on another thread who fetched before that
         // would find the mark of this use in the next one.
-        if (_status != AwaitableStatus.Completed || Volatile.Read(ref _continuation) == null)
+        if (Volatile.Read(ref _continuation) == null)
             return ValueTaskSourceStatus.Pending;
+
         return _result >= 0 ? ValueTaskSourceStatus.Succeeded
             : _result == -(int)Errno.ECANCELED ? ValueTaskSourceStatus.Canceled
             : ValueTaskSourceStatus.Faulted;
@@ -218,8 +227,7 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
     {
         CheckVersion(token);
         // Before anything is written: the first to await must stay as he is.
-        if (Volatile.Read(ref _continuation) is { } earlier && earlier != CompletedSentinel)
-            throw new InvalidOperationException("It is being awaited already; a ValueTask may be awaited once.");
+        RequireFirstAwait();
         bool onLoop = Queue.IsCurrent;
         if (onLoop && flags == ValueTaskSourceOnCompletedFlags.UseSchedulingContext && SynchronizationContext.Current == Queue.Context)
         {
@@ -243,6 +251,12 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
             Queue.Enqueue(this);
         else
             _resumption!.Invoke(continuation, state);
+    }
+
+    private void RequireFirstAwait()
+    {
+        if (Volatile.Read(ref _continuation) is { } earlier && earlier != CompletedSentinel)
+            throw new InvalidOperationException("It is being awaited already; a ValueTask may be awaited once.");
     }
 
     int IValueTaskSource<int>.GetResult(short token) => Fetch(token);

@@ -119,7 +119,8 @@ public sealed partial class EventLoop
         // Whatever still waits is told that its descriptor is gone, and gets the turns it needs to unwind.
         _isEnding = true;
         EndWaits();
-        for (int turn = 0; turn < UnwindTurns && (_queue.RunCount > 0 || !_queue.InboxIsEmpty); turn++)
+        // The inbox alone is no reason: threads that post without pause would keep the loop from ending. CloseDown takes what is in it.
+        for (int turn = 0; turn < UnwindTurns && _queue.RunCount > 0; turn++)
             Turn();
     }
 

@@ -1,0 +1,516 @@
+namespace Weir.Tests;
+
+public class EventLoopRunTests : LoopTests
+{
+    [Fact]
+    public void A_main_function_that_has_ended_already_ends_the_loop_without_a_sleep()
+    {
+        EventLoop loop = Run(loop => Task.FromResult(loop));
+        Assert.Equal(0, loop.Statistics.Sleeps);
+    }
+
+    [Fact]
+    public void The_loop_ends_without_a_sleep_once_its_last_task_has()
+    {
+        EventLoop loop = Run(async loop =>
+        {
+            for (int i = 0; i < 10; i++)
+                await EventLoop.Yield();
+            return loop;
+        });
+        Assert.Equal(0, loop.Statistics.Sleeps);
+    }
+
+    [Fact]
+    public void Run_returns_the_result_of_main() => Assert.Equal(42, Run(_ => Task.FromResult(42)));
+
+    [Fact]
+    public void Run_throws_what_main_throws()
+    {
+        Assert.Equal("now", Assert.Throws<FormatException>(() => Run(_ => throw new FormatException("now"))).Message);
+        Assert.Equal("later", Assert.Throws<FormatException>(() => Run(async _ =>
+        {
+            await EventLoop.Yield();
+            throw new FormatException("later");
+        })).Message);
+        Assert.Throws<TaskCanceledException>(() => Run(_ => Task.FromCanceled(new CancellationToken(true))));
+        Assert.Throws<InvalidOperationException>(() => Run(_ => null!));
+        Assert.Throws<ArgumentNullException>(() => EventLoop.Run(null!));
+    }
+
+    [Fact]
+    public void Run_inside_a_loop_is_refused_and_the_outer_loop_goes_on()
+        => Run(async loop =>
+        {
+            Assert.Throws<InvalidOperationException>(() => EventLoop.Run(() => Task.CompletedTask));
+            await EventLoop.Yield();
+            Assert.Same(loop, EventLoop.Current);
+            // Another thread is free to run one, also while this loop waits for it.
+            Assert.Equal(5, await Task.Run(() => EventLoop.Run(() => Task.FromResult(5))));
+        });
+
+    [Fact]
+    public void Run_leaves_the_thread_as_it_found_it()
+        => TestLoop.Guard(() =>
+        {
+            var context = new SynchronizationContext();
+            var local = new AsyncLocal<int> { Value = 1 };
+            SynchronizationContext.SetSynchronizationContext(context);
+            EventLoop.Run(
+                () =>
+                {
+                    local.Value = 2;
+                    Assert.NotSame(context, SynchronizationContext.Current);
+                    return Task.CompletedTask;
+                },
+                Options());
+            Assert.Throws<FormatException>(() => EventLoop.Run(() => throw new FormatException(), Options()));
+            Assert.Same(context, SynchronizationContext.Current);
+            Assert.Null(EventLoop.Current);
+            Assert.Equal(1, local.Value);
+            return 0;
+        });
+
+    [Fact]
+    public void Members_that_need_a_loop_say_so_where_there_is_none()
+        => TestLoop.Guard(() =>
+        {
+            Assert.Throws<InvalidOperationException>(() => { EventLoop.Yield(); });
+            Assert.Throws<InvalidOperationException>(() => new FdWatcher(0));
+            Assert.Throws<InvalidOperationException>(() => new EventSignal());
+            Assert.Throws<InvalidOperationException>(() => PipeEnd.CreatePair());
+            Assert.Throws<InvalidOperationException>(() => FdWatcher.NotifyClosing(0));
+            return 0;
+        });
+
+    [Fact]
+    public void Options_are_checked()
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(() => Run(_ => Task.CompletedTask, o => o.TimerSlack = TimeSpan.FromTicks(-1)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Run(_ => Task.CompletedTask, o => o.StopTimeout = TimeSpan.FromTicks(-1)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Run(_ => Task.CompletedTask, o => o.TaskOperationBudget = 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Run(_ => Task.CompletedTask, o => o.Driver = (DriverKind)77));
+    }
+
+    [Theory]
+    [InlineData(nameof(Weir.Kernel.EpollCreate1))]
+    [InlineData(nameof(Weir.Kernel.EventFd))]
+    [InlineData(nameof(Weir.Kernel.EpollCtl))]
+    public void A_loop_that_cannot_be_made_says_why_and_leaves_nothing_open(string call)
+    {
+        Kernel.FailNext(call, Errno.EMFILE);
+        KernelException failure = Assert.Throws<KernelException>(() => Run(_ => Task.CompletedTask));
+        Assert.Equal(Errno.EMFILE, failure.Errno);
+        long opened = Kernel.Count(nameof(Weir.Kernel.EpollCreate1)) + Kernel.Count(nameof(Weir.Kernel.EventFd));
+        Assert.Equal(opened - (call == nameof(Weir.Kernel.EpollCtl) ? 0 : 1), Kernel.Count(nameof(Weir.Kernel.Close)));
+        Run(_ => Task.CompletedTask);
+    }
+
+    [Fact]
+    public void A_kernel_that_fails_to_wait_ends_the_loop_with_its_error()
+    {
+        KernelException failure = Assert.Throws<KernelException>(() => Run(async loop =>
+        {
+            Kernel.FailNext(nameof(Weir.Kernel.EpollWait), Errno.EBADF);
+            await new TaskCompletionSource().Task;
+        }));
+        Assert.Equal("epoll_wait", failure.Call);
+    }
+
+    [Fact]
+    public void Signals_that_interrupt_the_wait_are_taken_in_stride()
+        => Run(async loop =>
+        {
+            Kernel.FailNext(nameof(Weir.Kernel.EpollPWait2), Errno.EINTR, 5);
+            long start = loop.Now;
+            await loop.Delay(TimeSpan.FromMilliseconds(1));
+            Assert.True(loop.Now - start >= 1_000_000);
+        });
+
+    [Fact]
+    public void Main_may_end_on_another_thread_while_the_loop_sleeps()
+    {
+        int result = Run(loop =>
+        {
+            var main = new TaskCompletionSource<int>();
+            _ = OnThread(() =>
+            {
+                UntilAsleep(loop);
+                main.SetResult(7);
+            });
+            return main.Task;
+        });
+        Assert.Equal(7, result);
+    }
+
+    [Fact]
+    public void Run_waits_for_spawned_tasks_and_tells_them_to_stop()
+    {
+        bool ended = false;
+        Run(async loop =>
+        {
+            _ = loop.Spawn(async () =>
+            {
+                try
+                {
+                    await loop.Delay(Timeout.InfiniteTimeSpan, loop.Stopping);
+                }
+                finally
+                {
+                    await EventLoop.Yield();
+                    ended = true;
+                }
+            });
+            await EventLoop.Yield();
+        });
+        Assert.True(ended);
+    }
+
+    [Fact]
+    public void Stop_ends_a_loop_from_another_thread_in_good_order()
+    {
+        EventLoop? stopped = null;
+        Assert.ThrowsAny<OperationCanceledException>(() => Run(async loop =>
+        {
+            stopped = loop;
+            _ = OnThread(() =>
+            {
+                UntilAsleep(loop);
+                loop.Stop();
+                loop.Stop();
+            });
+            await loop.Delay(Timeout.InfiniteTimeSpan, loop.Stopping);
+        }));
+        Assert.True(stopped!.Stopping.IsCancellationRequested);
+    }
+
+    [Fact]
+    public void A_stop_from_the_loop_itself_takes_effect_without_an_event()
+        => Run(async loop =>
+        {
+            var asked = new TaskCompletionSource();
+            loop.Stopping.Register(asked.SetResult);
+            loop.Stop();
+            await asked.Task;
+        });
+
+    [Fact]
+    public void A_main_that_ignores_Stopping_is_given_up_after_the_timeout()
+    {
+        TimeoutException failure = Assert.Throws<TimeoutException>(() => Run(
+            async loop =>
+            {
+                loop.Stop();
+                await new TaskCompletionSource().Task;
+            },
+            o => (o.Name, o.StopTimeout) = ("stubborn", TimeSpan.FromMilliseconds(5))));
+        Assert.Contains("stubborn", failure.Message);
+    }
+
+    [Fact]
+    public void What_tasks_that_ignore_Stopping_wait_for_ends_after_the_timeout()
+    {
+        List<string> ended = [];
+        Run(
+            async loop =>
+            {
+                var (reader, writer) = PipeEnd.CreatePair();
+                (int read, _) = Pipe();
+                var watcher = new FdWatcher(read);
+                var timer = new LoopTimer();
+                var signal = new EventSignal();
+                Wait("read", () => reader.ReadAsync(new byte[1]).AsTask());
+                Wait("watcher", async () => await watcher.WaitReadableAsync());
+                Wait("delay", async () => await loop.Delay(TimeSpan.FromHours(1)));
+                Wait("infinite delay", async () => await loop.Delay(Timeout.InfiniteTimeSpan));
+                Wait("timer", async () => await timer.WaitAsync());
+                Wait("signal", async () => await signal.WaitAsync());
+                await EventLoop.Yield();
+                await EventLoop.Yield();
+                Assert.Empty(ended);
+
+                void Wait(string name, Func<Task> wait) => loop.Spawn(async () =>
+                {
+                    await Assert.ThrowsAsync<ObjectDisposedException>(wait);
+                    await EventLoop.Yield();
+                    ended.Add(name);
+                });
+            },
+            o => o.StopTimeout = TimeSpan.FromMilliseconds(1));
+        Assert.Equal(["delay", "infinite delay", "read", "signal", "timer", "watcher"], ended.Order());
+    }
+
+    [Fact]
+    public void A_task_that_answers_the_end_by_waiting_again_does_not_keep_the_loop()
+    {
+        int ends = 0;
+        Run(
+            async loop =>
+            {
+                _ = loop.Spawn(async () =>
+                {
+                    while (true)
+                    {
+                        try
+                        {
+                            await loop.Delay(TimeSpan.FromHours(1));
+                        }
+                        catch (ObjectDisposedException)
+                        {
+                            ends++;
+                        }
+                    }
+                });
+                await EventLoop.Yield();
+            },
+            o => o.StopTimeout = TimeSpan.Zero);
+        Assert.InRange(ends, 1, 10);
+    }
+
+    [Fact]
+    public void Other_threads_that_wait_on_a_loop_hear_of_its_end()
+    {
+        List<Task> waits = [];
+        Run(async loop =>
+        {
+            var (reader, _) = PipeEnd.CreatePair();
+            var timer = new LoopTimer();
+            waits.Add(Task.Run(() => reader.ReadAsync(new byte[1]).AsTask()));
+            waits.Add(Task.Run(async () => await loop.Delay(TimeSpan.FromHours(1))));
+            waits.Add(Task.Run(async () => await loop.Delay(Timeout.InfiniteTimeSpan)));
+            waits.Add(Task.Run(async () => await timer.WaitAsync()));
+            // None needs a turn of its own to begin; the loop ends at some moment of their start.
+            await EventLoop.Yield();
+        });
+        foreach (Task wait in waits)
+            Assert.Throws<ObjectDisposedException>(() => TestLoop.Within(wait));
+    }
+
+    [Fact]
+    public void Code_that_outlives_its_loop_goes_on_elsewhere()
+    {
+        var go = new TaskCompletionSource();
+        Task? straggler = null;
+        bool yielded = false;
+        Run(
+            async loop =>
+            {
+                straggler = loop.Spawn(async () =>
+                {
+                    await go.Task;
+                    await Straggle(loop);
+                    yielded = true;
+                });
+                await EventLoop.Yield();
+            },
+            o => o.StopTimeout = TimeSpan.Zero);
+        Assert.False(straggler!.IsCompleted);
+        go.SetResult();
+        TestLoop.Within(straggler);
+        Assert.True(yielded);
+
+        static async Task Straggle(EventLoop loop)
+        {
+            Assert.Null(EventLoop.Current);
+            Assert.True(loop.Stopping.IsCancellationRequested);
+            await Assert.ThrowsAsync<ObjectDisposedException>(async () => await loop.Delay(TimeSpan.FromMilliseconds(1)));
+        }
+    }
+
+    [Fact]
+    public void A_yield_that_the_loops_end_overtakes_goes_on_elsewhere()
+    {
+        YieldAwaitable.Awaiter yield = default;
+        Run(_ =>
+        {
+            yield = EventLoop.Yield().GetAwaiter();
+            return Task.CompletedTask;
+        });
+        var done = new TaskCompletionSource();
+        yield.UnsafeOnCompleted(done.SetResult);
+        TestLoop.Within(done.Task);
+        done = new TaskCompletionSource();
+        yield.OnCompleted(done.SetResult);
+        TestLoop.Within(done.Task);
+    }
+
+    [Fact]
+    public void An_async_void_exception_that_is_handled_leaves_the_loop_running()
+    {
+        List<Exception> seen = [];
+        Run(
+            async loop =>
+            {
+                Fail();
+                await EventLoop.Yield();
+                await EventLoop.Yield();
+                Assert.Equal("void", Assert.Single(seen).Message);
+                await loop.Delay(TimeSpan.FromMicroseconds(1));
+            },
+            o => o.UnhandledException = exception =>
+            {
+                Assert.NotNull(EventLoop.Current);
+                seen.Add(exception);
+                return true;
+            });
+
+        static async void Fail()
+        {
+            await EventLoop.Yield();
+            throw new FormatException("void");
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void An_unhandled_exception_ends_Run_with_it(bool withHandler)
+    {
+        bool asked = false;
+        Exception failure = Assert.Throws<FormatException>(() => Run(
+            async loop =>
+            {
+                loop.Post(() => throw new FormatException("posted"));
+                await loop.Delay(Timeout.InfiniteTimeSpan, loop.Stopping);
+            },
+            o => o.UnhandledException = withHandler ? _ => !(asked = true) : null));
+        Assert.Equal("posted", failure.Message);
+        Assert.Equal(withHandler, asked);
+    }
+
+    [Fact]
+    public void A_handler_that_fails_itself_ends_Run_with_both()
+    {
+        AggregateException failure = Assert.Throws<AggregateException>(() => Run(
+            async loop =>
+            {
+                loop.Post(() => throw new FormatException());
+                await loop.Delay(Timeout.InfiniteTimeSpan, loop.Stopping);
+            },
+            o => o.UnhandledException = _ => throw new NotSupportedException()));
+        Assert.Equal([typeof(FormatException), typeof(NotSupportedException)], failure.InnerExceptions.Select(e => e.GetType()));
+    }
+
+    [Fact]
+    public void An_exception_in_one_entry_does_not_lose_the_others_of_its_turn()
+    {
+        List<int> ran = [];
+        int failures = 0;
+        Run(
+            async loop =>
+            {
+                for (int i = 0; i < 10; i++)
+                {
+                    int number = i;
+                    loop.Post(() =>
+                    {
+                        if (number % 2 == 0)
+                            throw new FormatException();
+                        ran.Add(number);
+                    });
+                }
+
+                long turns = loop.Statistics.Turns;
+                await EventLoop.Yield();
+                Assert.Equal(turns + 1, loop.Statistics.Turns);
+            },
+            o => o.UnhandledException = _ => ++failures > 0);
+        Assert.Equal([1, 3, 5, 7, 9], ran);
+        Assert.Equal(5, failures);
+    }
+
+    [Fact]
+    public void A_task_that_yields_for_ever_starves_neither_descriptors_nor_timers()
+        => Run(async loop =>
+        {
+            (int read, int write) = Pipe();
+            bool stop = false;
+            Task selfish = loop.Spawn(async () =>
+            {
+                while (!stop)
+                    await EventLoop.Yield();
+            });
+            using var watcher = new FdWatcher(read);
+            ValueTask wait = watcher.WaitReadableAsync();
+            Write(write, [1]);
+            await wait;
+            await loop.Delay(TimeSpan.FromMilliseconds(1));
+            Assert.Equal(0, loop.Statistics.Sleeps);
+            stop = true;
+            await selfish;
+        });
+
+    [Fact]
+    public void An_idle_loop_sleeps_once_until_its_timer()
+        => Run(async loop =>
+        {
+            await EventLoop.Yield();
+            LoopStatistics before = loop.Statistics;
+            Kernel.Reset();
+            await loop.Delay(TimeSpan.FromMilliseconds(30));
+            LoopStatistics after = loop.Statistics;
+            Assert.Equal(before.Sleeps + 1, after.Sleeps);
+            Assert.Equal(1, Kernel.Total);
+            Assert.Equal(before.Turns + 1, after.Turns); // the one that the sleep ended, and the one that runs this
+        });
+
+    [Fact]
+    public void A_sleeping_loop_makes_no_turns()
+        => Run(async loop => await OnThread(() =>
+        {
+            UntilAsleep(loop);
+            long turns = loop.Statistics.Turns, calls = Kernel.Total;
+            // Ten more looks from outside, each of which would disturb a loop that can be disturbed.
+            for (int i = 0; i < 10; i++)
+            {
+                Assert.Equal(turns, loop.Statistics.Turns);
+                Thread.Yield();
+            }
+
+            Assert.InRange(Kernel.Total, calls, calls + 1); // the wait itself is entered just after the phase is published
+        }));
+
+    [Fact]
+    public void A_loop_that_spins_before_it_sleeps_is_woken_without_a_system_call()
+        => Run(
+            async loop =>
+            {
+                var posted = new TaskCompletionSource();
+                await EventLoop.Yield();
+                Task poster = OnThread(() =>
+                {
+                    long calls = Kernel.Count(nameof(Weir.Kernel.EpollWait));
+                    Assert.True(SpinWait.SpinUntil(() => Kernel.Count(nameof(Weir.Kernel.EpollWait)) > calls + 10, TestLoop.Limit));
+                    loop.Post(posted.SetResult);
+                });
+                await posted.Task;
+                Assert.Equal(0, loop.Statistics.WakeUpsSent);
+                Assert.Equal(0, loop.Statistics.Sleeps);
+            },
+            o => o.SpinBeforeSleep = TestLoop.Limit);
+}
+
+[Collection(Alone.Name)]
+public class EventLoopRestartTests : LoopTests
+{
+    [Fact]
+    public void A_thousand_loops_leave_no_descriptor_behind()
+    {
+        Once();
+        int before = Directory.GetFiles("/proc/self/fd").Length;
+        for (int i = 0; i < 1000; i++)
+            Once();
+        Assert.Equal(before, Directory.GetFiles("/proc/self/fd").Length);
+
+        // What is not disposed is closed by the end of the loop; what is lent is not.
+        void Once() => EventLoop.Run(
+            async () =>
+            {
+                var (_, writer) = PipeEnd.CreatePair();
+                await writer.WriteAsync(new byte[3]);
+                _ = new EventSignal().WaitAsync();
+                _ = Weir.Net.Connection.CreatePair().First.ReadAsync(new byte[1]);
+            },
+            new LoopOptions { Kernel = Kernel });
+    }
+}

@@ -1,0 +1,262 @@
+namespace Weir.Tests;
+
+public class EventLoopTaskTests : LoopTests
+{
+    [Fact]
+    public void A_loop_without_tasks_ends() => Run(_ => Task.CompletedTask);
+
+    [Fact]
+    public void A_spawned_task_starts_in_a_turn_of_its_own()
+        => Run(async loop =>
+        {
+            bool started = false;
+            Task task = loop.Spawn(() =>
+            {
+                started = true;
+                return Task.CompletedTask;
+            });
+            Assert.False(started);
+            await task;
+            Assert.True(started);
+        });
+
+    [Fact]
+    public void Tasks_are_listed_by_name_until_they_end()
+        => Run(async loop =>
+        {
+            Assert.Empty(loop.Tasks);
+            var go = new TaskCompletionSource();
+            Task first = loop.Spawn(() => go.Task, "first"), second = loop.Spawn(() => go.Task, "second"), third = loop.Spawn(async () => await go.Task);
+            Assert.Equal(3, loop.Statistics.Tasks);
+            await EventLoop.Yield();
+            Assert.Equal([null, "second", "first"], loop.Tasks.Select(task => task.Name));
+            Assert.All(loop.Tasks, task => Assert.InRange(task.StartedAt, 1, loop.Now));
+            Assert.All(loop.Tasks, task => Assert.False(task.Status == TaskStatus.RanToCompletion));
+            go.SetResult();
+            await Task.WhenAll(first, second, third);
+            Assert.Empty(loop.Tasks);
+            Assert.Equal(0, loop.Statistics.Tasks);
+        });
+
+    [Fact]
+    public void The_spawned_task_ends_as_its_body_does()
+        => Run(async loop =>
+        {
+            await Assert.ThrowsAsync<FormatException>(() => loop.Spawn(() => throw new FormatException()));
+            await Assert.ThrowsAsync<FormatException>(() => loop.Spawn(async () =>
+            {
+                await EventLoop.Yield();
+                throw new FormatException();
+            }));
+            Task cancelled = loop.Spawn(() => Task.FromCanceled(new CancellationToken(true)));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled);
+            Assert.True(cancelled.IsCanceled);
+            await Assert.ThrowsAsync<InvalidOperationException>(() => loop.Spawn(() => null!));
+            Assert.Empty(loop.Tasks);
+        });
+
+    [Fact]
+    public void A_failure_that_nobody_awaits_does_not_end_the_loop()
+        => Run(async loop =>
+        {
+            _ = loop.Spawn(() => throw new FormatException());
+            await loop.Delay(TimeSpan.FromMicroseconds(10));
+        });
+
+    [Fact]
+    public void A_task_spawned_from_another_thread_runs_on_the_loop_and_its_caller_resumes_where_it_was()
+        => Run(async loop =>
+        {
+            await Task.Run(async () =>
+            {
+                EventLoop? seen = null;
+                await loop.Spawn(async () =>
+                {
+                    await EventLoop.Yield();
+                    seen = EventLoop.Current;
+                });
+                Assert.Same(loop, seen);
+                Assert.Null(EventLoop.Current);
+                Assert.Equal(9, await loop.InvokeAsync(async () =>
+                {
+                    await loop.Delay(TimeSpan.FromTicks(1));
+                    return loop.IsCurrent ? 9 : 0;
+                }));
+                Assert.Null(EventLoop.Current);
+            });
+            Assert.True(loop.IsCurrent);
+        });
+
+    [Fact]
+    public void Tasks_spawned_from_many_threads_all_run()
+        => Run(async loop =>
+        {
+            int ran = 0;
+            await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => OnThread(() =>
+            {
+                Task[] tasks = [.. Enumerable.Range(0, 500).Select(_ => loop.Spawn(async () =>
+                {
+                    await EventLoop.Yield();
+                    ran++;
+                }))];
+                TestLoop.Within(Task.WhenAll(tasks));
+            })));
+            Assert.Equal(2000, ran);
+        });
+
+    [Fact]
+    public void A_task_that_waits_for_what_never_comes_is_dropped_with_the_loop()
+    {
+        Task? pending = null;
+        EventLoop? after = EventLoop.Current;
+        Run(
+            async loop =>
+            {
+                pending = loop.Spawn(() => new TaskCompletionSource().Task);
+                await EventLoop.Yield();
+            },
+            o => o.StopTimeout = TimeSpan.Zero);
+        Assert.False(pending!.IsCompleted);
+        Assert.Null(after);
+    }
+
+    [Fact]
+    public void Hooks_are_called_in_order()
+    {
+        List<string> calls = [];
+        Run(
+            async loop =>
+            {
+                await loop.Spawn(() => Task.CompletedTask, "short");
+                await loop.Delay(TimeSpan.FromMicroseconds(200));
+            },
+            o =>
+            {
+                o.Instruments.Add(new Recorder("a", calls));
+                o.Instruments.Add(new Recorder("b", calls));
+            });
+        // Every hook reaches the instruments in the order of registration.
+        Assert.Equal(calls.Where((_, i) => i % 2 == 0).Select(c => c[2..]), calls.Where((_, i) => i % 2 == 1).Select(c => c[2..]));
+        Assert.All(calls.Where((_, i) => i % 2 == 0), call => Assert.StartsWith("a ", call));
+        string[] order = [.. calls.Where(c => c[0] == 'a').Select(c => c[2..])];
+        string[] cycle = ["turn", "turned", "wait", "waited"];
+        Assert.Equal(
+            Enumerable.Range(0, order.Count(c => c == "turn")).SelectMany(_ => cycle),
+            order.Where(c => !c.Contains("task") && !c.Contains("short")));
+        int spawned = Array.IndexOf(order, "spawned short"), ended = Array.IndexOf(order, "ended short");
+        Assert.Equal("turn", order[spawned - 1]);
+        Assert.Equal(spawned + 1, ended);
+    }
+
+    [Fact]
+    public void The_waits_that_hooks_see_tell_looks_from_sleeps()
+    {
+        var recorder = new Recorder("a", []);
+        Run(
+            async loop =>
+            {
+                await EventLoop.Yield();
+                Assert.Equal(0, recorder.LastTimeout);
+                await loop.Delay(TimeSpan.FromMilliseconds(1));
+                Assert.InRange(recorder.LastTimeout, 1, 1_050_000);
+                await OnThread(() => UntilAsleep(loop));
+                Assert.True(recorder.SawForEver);
+            },
+            o => o.Instruments.Add(recorder));
+    }
+
+    [Theory]
+    [InlineData("turn")]
+    [InlineData("turned")]
+    [InlineData("wait")]
+    [InlineData("waited")]
+    [InlineData("spawned task")]
+    [InlineData("ended task")]
+    public void An_exception_from_a_hook_is_reported_and_the_loop_is_none_the_worse(string hook)
+    {
+        int reported = 0;
+        Run(
+            async loop =>
+            {
+                await loop.Spawn(() => Task.CompletedTask, "task");
+                await loop.Delay(TimeSpan.FromMicroseconds(100));
+                await OnThread(() => UntilAsleep(loop));
+            },
+            o =>
+            {
+                o.Instruments.Add(new Recorder("a", [], hook));
+                o.UnhandledException = exception => exception is FormatException && ++reported > 0;
+            });
+        Assert.True(reported > 0);
+        Assert.Throws<FormatException>(() => Run(
+            async loop =>
+            {
+                await loop.Spawn(() => Task.CompletedTask, "task");
+                await loop.Delay(Timeout.InfiniteTimeSpan, loop.Stopping);
+            },
+            o => o.Instruments.Add(new Recorder("a", [], hook))));
+    }
+
+    [Fact]
+    public void A_hook_that_posts_before_a_sleep_is_served_before_it()
+    {
+        var instrument = new PostingInstrument();
+        Run(
+            async loop =>
+            {
+                instrument.Armed = true;
+                await instrument.Ran.Task;
+            },
+            o => o.Instruments.Add(instrument));
+    }
+
+    private sealed class PostingInstrument : LoopInstrument
+    {
+        internal bool Armed;
+        internal readonly TaskCompletionSource Ran = new();
+
+        public override void WaitStarting(EventLoop loop, long timeout)
+        {
+            if (!Armed)
+                return;
+            Armed = false;
+            loop.Post(Ran.SetResult);
+        }
+    }
+
+    private sealed class Recorder(string name, List<string> calls, string? failsIn = null) : LoopInstrument
+    {
+        internal long LastTimeout = -2;
+        internal bool SawForEver;
+
+        public override void TurnStarting(EventLoop loop) => Note(loop, "turn");
+
+        public override void TurnEnded(EventLoop loop, int entries) => Note(loop, "turned");
+
+        public override void WaitStarting(EventLoop loop, long timeout)
+        {
+            LastTimeout = timeout;
+            SawForEver |= timeout < 0;
+            Note(loop, "wait");
+        }
+
+        public override void WaitEnded(EventLoop loop, int events) => Note(loop, "waited");
+
+        public override void TaskSpawned(EventLoop loop, LoopTask task) => Note(loop, "spawned " + task.Name);
+
+        public override void TaskEnded(EventLoop loop, LoopTask task)
+        {
+            Assert.Equal(TaskStatus.RanToCompletion, task.Status);
+            Assert.Null(task.Failure);
+            Note(loop, "ended " + task.Name);
+        }
+
+        private void Note(EventLoop loop, string call)
+        {
+            Assert.True(loop.IsCurrent);
+            calls.Add($"{name} {call}");
+            if (call == failsIn)
+                throw new FormatException(call);
+        }
+    }
+}
