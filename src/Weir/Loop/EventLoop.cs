@@ -42,7 +42,7 @@ public sealed partial class EventLoop
     /// <summary>The loop that runs on the calling thread.</summary>
     /// <exception cref="InvalidOperationException">None does.</exception>
     internal static EventLoop Required => CurrentOnThread
-        ?? throw new InvalidOperationException("No event loop runs on this thread: call it from code started by EventLoop.Run.");
+        ?? throw new InvalidOperationException("No event loop runs on this thread: call it from code started by EventLoop.Run, or bring it to a loop with its InvokeAsync.");
 
     /// <summary>The options it was made with.</summary>
     public LoopOptions Options { get; }

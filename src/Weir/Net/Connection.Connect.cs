@@ -10,6 +10,7 @@ public sealed partial class Connection
     /// name in turn), on the current loop.
     /// </summary>
     /// <exception cref="KernelException">ECONNREFUSED, ENOENT (unix), ETIMEDOUT and the like; of the last address tried.</exception>
+    /// <exception cref="SocketException">The name does not resolve.</exception>
     /// <exception cref="TimeoutException">The options' timeout has passed.</exception>
     /// <exception cref="System.Net.Sockets.SocketException">The name cannot be resolved.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left open.</exception>

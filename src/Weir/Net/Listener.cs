@@ -178,7 +178,8 @@ public sealed class Listener : IDisposable
     /// </summary>
     /// <remarks>
     /// A handler that ends with an <see cref="IOException"/>, <see cref="OperationCanceledException"/> or
-    /// <see cref="ObjectDisposedException"/> has lost its connection, which is everyday life; any other failure goes to
+    /// <see cref="ObjectDisposedException"/>, or an <see cref="AggregateException"/> of nothing else, has lost its connection, which is everyday
+    /// life; any other failure goes to
     /// <see cref="LoopOptions.UnhandledException"/>.
     /// </remarks>
     public async Task AcceptAllAsync(Func<Connection, Task> handler, CancellationToken cancellationToken = default)
@@ -210,9 +211,14 @@ public sealed class Listener : IDisposable
         private protected override void Ended()
         {
             connection.Dispose();
-            if (Failure is { } failure and not (IOException or OperationCanceledException or ObjectDisposedException))
+            if (Failure is { } failure && !IsLoss(failure))
                 connection.Loop.OnUnhandled(failure);
         }
+
+        // A handler with a reader and a writer in a task group loses its connection twice.
+        private static bool IsLoss(Exception failure)
+            => failure is IOException or OperationCanceledException or ObjectDisposedException
+                || (failure is AggregateException several && several.InnerExceptions.All(IsLoss));
     }
 
     // A descriptor, or the negated errno of a shortage that will pass.
