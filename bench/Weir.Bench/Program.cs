@@ -11,6 +11,7 @@ IBenchmark[] benchmarks =
     new IdleBenchmark(),
     new SyscallsBenchmark(),
     new PostsBenchmark(),
+    new ProxyBenchmark(),
 ];
 
 // Servers are children: none may outlive this process, however it ends.

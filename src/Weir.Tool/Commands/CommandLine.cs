@@ -16,13 +16,14 @@ internal static class CommandLine
         var root = new RootCommand("Weir: event loops on epoll, as tools.")
         {
             EchoCommand.Create(),
+            ProxyCommand.Create(),
         };
         if (args.Length == 0)
             args = ["--help"];
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            Console.Error.WriteLine($"{NameOf(parsed)}: {parsed.Errors[0].Message}");
+            Console.Error.WriteLine($"{NameOf(parsed)}: {parsed.Errors[0].Message.Split((char)10)[0]}");
             return UsageError;
         }
 

@@ -13,11 +13,9 @@ internal static class EchoCommand
     internal static Command Create()
     {
         var listen = new Option<string>("--listen") { Description = "Where to listen; with port 0 the kernel chooses one.", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1:7000" };
-        var driver = new Option<DriverKind>("--driver") { Description = "How the loop waits: auto or epoll.", DefaultValueFactory = _ => DriverKind.Auto };
-        var spin = new Option<int>("--spin") { Description = "How long an idle loop looks for work before it sleeps.", HelpName = "MICROSECONDS" };
-        var buffer = new Option<int?>("--buffer") { Description = "A buffer of this size for each connection. Without it, connections hold none while idle, and as much as pays while busy.", HelpName = "BYTES" };
-        spin.Validators.Add(result => Options.RequireRange(result, spin, 0, 10_000_000));
-        buffer.Validators.Add(result => Options.RequireRange(result, buffer, 1, LargestBuffer));
+        Option<DriverKind> driver = Options.Driver();
+        Option<int?> spin = Options.Spin();
+        Option<int?> buffer = Options.Number("--buffer", "A buffer of this size for each connection. Without it, connections hold none while idle, and as much as pays while busy.", "BYTES", 1, LargestBuffer);
 
         var command = new Command("echo", "Sends back what it gets.") { listen, driver, spin, buffer };
         command.SetAction(arguments =>
@@ -27,7 +25,7 @@ internal static class EchoCommand
             {
                 Name = "echo",
                 Driver = arguments.GetValue(driver),
-                SpinBeforeSleep = TimeSpan.FromMicroseconds(arguments.GetValue(spin)),
+                SpinBeforeSleep = TimeSpan.FromMicroseconds(arguments.GetValue(spin) ?? 0),
                 StopTimeout = TimeSpan.Zero, // connections have no end of their own to wait for
             };
             EventLoop.Run(() => ServeAsync(endPoint, arguments.GetValue(buffer)), options);
@@ -38,14 +36,25 @@ internal static class EchoCommand
 
     private static async Task ServeAsync(EndPoint endPoint, int? buffer)
     {
-        EventLoop loop = EventLoop.Current!;
-        using Listener listener = Options.Listen(endPoint);
+        using Listener listener = Listen(endPoint);
         using var stop = new CancellationTokenSource();
-        using var signals = new StopSignals(loop, _ => stop.Cancel());
+        using var signals = new StopSignals(EventLoop.Current!, _ => stop.Cancel());
         Console.Out.WriteLine($"listening on {Address.Format(listener.LocalEndPoint)}");
         Func<Connection, Task> handler = buffer is { } size
             ? connection => EchoHandlers.WithFixedBuffer(connection, size)
             : new AdaptiveEcho().Serve;
         await listener.AcceptAllAsync(handler, stop.Token);
+    }
+
+    private static Listener Listen(EndPoint endPoint)
+    {
+        try
+        {
+            return Listener.Bind(endPoint);
+        }
+        catch (KernelException exception)
+        {
+            throw Options.CannotListen(endPoint, exception);
+        }
     }
 }

@@ -1,45 +1,80 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Net;
-using System.Numerics;
 using Weir.Net;
 
 namespace Weir.Tool.Commands;
 
-/// <summary>What commands have in common.</summary>
+/// <summary>Options with parsers of their own, since the library's say "expected type 'System.Nullable`1'"; and what else commands share.</summary>
 internal static class Options
 {
-    /// <summary>Adds an error unless the option's value, if there is one, lies in the range.</summary>
-    internal static void RequireRange<T>(OptionResult result, Option<T> option, T least, T most)
-        where T : INumber<T>
+    /// <summary>An option with a number; null when it is not given.</summary>
+    internal static Option<int?> Number(string name, string description, string unit, int least, int most) => new(name)
     {
-        if (result.Errors.Any() || result.Tokens.Count == 0)
-            return;
-        T? value = result.GetValueOrDefault<T>();
-        if (value != null && (value < least || value > most))
-            result.AddError($"{option.Name} is a number from {least} to {most}, not {value}.");
-    }
-
-    /// <summary>As above, for an option without a default.</summary>
-    internal static void RequireRange<T>(OptionResult result, Option<T?> option, T least, T most)
-        where T : struct, INumber<T>
-    {
-        if (result.Errors.Any() || result.Tokens.Count == 0)
-            return;
-        if (result.GetValueOrDefault<T?>() is { } value && (value < least || value > most))
-            result.AddError($"{option.Name} is a number from {least} to {most}, not {value}.");
-    }
-
-    /// <summary>Listens, or says why not in one line.</summary>
-    internal static Listener Listen(EndPoint endPoint)
-    {
-        try
+        Description = description,
+        HelpName = unit,
+        CustomParser = result =>
         {
-            return Listener.Bind(endPoint);
-        }
-        catch (KernelException exception)
+            string text = result.Tokens[0].Value;
+            if (int.TryParse(text, System.Globalization.NumberStyles.AllowLeadingSign, null, out int number) && number >= least && number <= most)
+                return number;
+            result.AddError($"{name} takes a number from {least} to {most}, not '{text}'.");
+            return null;
+        },
+    };
+
+    /// <summary>An option with a time; null when it is not given.</summary>
+    internal static Option<TimeSpan?> Time(string name, string description, bool zeroAllowed) => new(name)
+    {
+        Description = description,
+        HelpName = "TIME",
+        CustomParser = result =>
         {
-            throw new ToolException($"cannot listen on {Address.Format(endPoint)}: {exception.Message}");
-        }
+            string text = result.Tokens[0].Value;
+            if (Duration.TryParse(text, out TimeSpan duration) && (zeroAllowed || duration > TimeSpan.Zero))
+                return duration;
+            result.AddError($"{name} takes a time such as 500ms, 5s or 2m{(zeroAllowed ? "" : ", above zero")}; not '{text}'.");
+            return null;
+        },
+    };
+
+    /// <summary>An option with one of a few words.</summary>
+    internal static Option<T> Choice<T>(string name, string description, params (string Word, T Value)[] choices) => new(name)
+    {
+        Description = description,
+        HelpName = string.Join('|', choices.Select(choice => choice.Word)),
+        DefaultValueFactory = _ => choices[0].Value,
+        CustomParser = result =>
+        {
+            string text = result.Tokens[0].Value;
+            foreach ((string word, T value) in choices)
+            {
+                if (word == text)
+                    return value;
+            }
+
+            result.AddError($"{name} is {string.Join(" or ", choices.Select(choice => choice.Word))}, not '{text}'.");
+            return default;
+        },
+    };
+
+    /// <summary>The way of waiting.</summary>
+    internal static Option<DriverKind> Driver()
+        => Choice("--driver", "How the loop waits.", ("auto", DriverKind.Auto), ("epoll", DriverKind.Epoll));
+
+    /// <summary>How long an idle loop looks before it sleeps.</summary>
+    internal static Option<int?> Spin()
+        => Number("--spin", "How long an idle loop looks for work before it sleeps: shorter round trips for a busy core.", "MICROSECONDS", 0, 10_000_000);
+
+    /// <summary>Says in one line why an address cannot be listened on.</summary>
+    internal static ToolException CannotListen(EndPoint endPoint, KernelException exception)
+    {
+        string reason = exception.Errno switch
+        {
+            Errno.ENOENT => "there is no such directory",
+            Errno.EADDRINUSE when endPoint is not IPEndPoint => "the address is in use, or the path is there and is no abandoned socket",
+            _ => exception.Message,
+        };
+        return new ToolException($"cannot listen on {Address.Format(endPoint)}: {reason}");
     }
 }
