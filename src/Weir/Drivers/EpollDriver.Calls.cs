@@ -98,6 +98,9 @@ internal sealed partial class EpollDriver
         return true;
     }
 
+    internal override int NoteFull(ulong token)
+        => _slots.IsLive(token) ? NoteFull(ref _slots.At(SlotTable.IndexOf(token)), token) : -(int)Closed;
+
     /// <summary>There is no room: forget that there was, and watch for it. A negated errno if that cannot be watched for.</summary>
     private int NoteFull(ref Slot slot, ulong token)
     {

@@ -74,6 +74,12 @@ internal abstract class IoDriver : IDisposable
     /// <summary>As <see cref="WriteNow(ulong, ReadOnlySpan{byte})"/>, from several buffers with one call.</summary>
     internal abstract unsafe nint WriteNow(ulong token, IoVector* vectors, int count);
 
+    /// <summary>
+    /// A write made beside the driver, as splice is, found no room: forget that there was, and watch for it. A negated errno if that
+    /// cannot be watched for.
+    /// </summary>
+    internal abstract int NoteFull(ulong token);
+
     /// <summary>The operation is about to complete: forget it.</summary>
     internal abstract void Finished(IoOperation operation);
 

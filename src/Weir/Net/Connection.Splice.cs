@@ -65,8 +65,8 @@ public sealed partial class Connection
 
         if (count == -(int)Errno.EAGAIN)
         {
-            Loop.Driver.NoteFull(Token);
-            return 0;
+            int error = Loop.Driver.NoteFull(Token);
+            return error == 0 ? 0 : throw Failure(OperationKind.Write, error);
         }
 
         return count == -(int)Errno.EINTR ? 0 : throw new KernelException("splice", fd, (Errno)(-(int)count));
