@@ -124,9 +124,13 @@ public class EventLoopPostTests : LoopTests
             bool done = false;
             Task flood = OnThread(() =>
             {
-                // Each entry posts, from elsewhere, so that the inbox has something whenever the loop would sleep.
-                while (!Volatile.Read(ref done))
+                // The inbox has something whenever the loop would sleep, yet never more than it can take in a turn.
+                for (long posted = 0; !Volatile.Read(ref done); posted++)
+                {
                     loop.Post(static _ => { }, null);
+                    while (loop.Statistics.Posts < posted - 100 && !Volatile.Read(ref done))
+                        Thread.Yield();
+                }
             });
             using (var watcher = new FdWatcher(read))
             {

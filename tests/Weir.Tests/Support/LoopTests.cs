@@ -4,7 +4,7 @@ namespace Weir.Tests;
 /// What tests of loops have in common: where the kernel comes from (a derived class may put another behind the counting one), how a loop is
 /// run, descriptors that are closed after the test, and the door's calls on them.
 /// </summary>
-public abstract unsafe class LoopTests : IDisposable
+public abstract class LoopTests : IDisposable
 {
     // Numbers from here on are out of reach of everything else in the process: the kernel hands out the lowest free one. Each is asked for
     // once, so that what a test closes behind a loop's back stays closed.
@@ -50,6 +50,13 @@ public abstract unsafe class LoopTests : IDisposable
             SpinWait.SpinUntil(() => loop.Queue.State.Phase == LoopPhase.Sleeping && loop.Statistics.Sleeps >= sleeps, TestLoop.Limit),
             "The loop does not go to sleep.");
 
+    /// <summary>Gives events that are there already the turns they need to be seen. On the loop.</summary>
+    protected static async Task Settle()
+    {
+        for (int turn = 0; turn < 3; turn++)
+            await EventLoop.Yield();
+    }
+
     protected int Keep(int fd)
     {
         Assert.True(fd >= 0, $"no descriptor: {(Errno)(-fd)}");
@@ -69,14 +76,14 @@ public abstract unsafe class LoopTests : IDisposable
     protected int EventFd(uint count = 0, EventFdFlags flags = 0)
         => Keep(InnerKernel.EventFd(count, flags | EventFdFlags.NonBlock | EventFdFlags.CloseOnExec));
 
-    protected (int Read, int Write) Pipe()
+    protected unsafe (int Read, int Write) Pipe()
     {
         int* fds = stackalloc int[2];
         Assert.Equal(0, InnerKernel.Pipe2(fds, FileFlags.NonBlock | FileFlags.CloseOnExec));
         return (Keep(fds[0]), Keep(fds[1]));
     }
 
-    protected (int Left, int Right) SocketPair()
+    protected unsafe (int Left, int Right) SocketPair()
     {
         int* fds = stackalloc int[2];
         Assert.Equal(0, InnerKernel.SocketPair(SocketDomain.Unix, SocketKind.Stream, 0, fds));
@@ -89,9 +96,9 @@ public abstract unsafe class LoopTests : IDisposable
 
     protected void Close(int fd) => Assert.Equal(0, InnerKernel.Close(HandOver(fd)));
 
-    protected void Signal(int eventFd, ulong value = 1) => Assert.Equal(8, InnerKernel.Write(eventFd, &value, 8));
+    protected unsafe void Signal(int eventFd, ulong value = 1) => Assert.Equal(8, InnerKernel.Write(eventFd, &value, 8));
 
-    protected ulong Drain(int eventFd)
+    protected unsafe ulong Drain(int eventFd)
     {
         ulong value;
         Assert.Equal(8, InnerKernel.Read(eventFd, &value, 8));
@@ -99,14 +106,14 @@ public abstract unsafe class LoopTests : IDisposable
     }
 
     /// <summary>write(2): the result is the door's.</summary>
-    protected int Write(int fd, ReadOnlySpan<byte> bytes)
+    protected unsafe int Write(int fd, ReadOnlySpan<byte> bytes)
     {
         fixed (byte* first = bytes)
             return (int)InnerKernel.Write(fd, first, (nuint)bytes.Length);
     }
 
     /// <summary>read(2): the result is the door's.</summary>
-    protected int Read(int fd, Span<byte> bytes)
+    protected unsafe int Read(int fd, Span<byte> bytes)
     {
         fixed (byte* first = bytes)
             return (int)InnerKernel.Read(fd, first, (nuint)bytes.Length);
