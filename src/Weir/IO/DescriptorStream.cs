@@ -100,7 +100,10 @@ public abstract partial class DescriptorStream : Stream
                 return default;
             }
 
-            done = (int)Math.Max(count, 0); // a failure is found again, and told, by the operation
+            // Told now: the kernel says why a connection died to the first who asks, and only EPIPE after that.
+            if (count < 0 && count is not (-(int)Errno.EAGAIN or -(int)Errno.EINTR))
+                return ValueTask.FromException(Failure(OperationKind.Write, (int)count));
+            done = (int)Math.Max(count, 0);
         }
 
         IoOperation operation = Writer();

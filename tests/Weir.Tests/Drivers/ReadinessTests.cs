@@ -195,7 +195,10 @@ public class ReadinessTests : NetTestBase
             Task echo = Echo(server);
             byte[] buffer = new byte[512];
             await PingPong(client, buffer, 2000);
-            long allocated = await Measured(client, buffer, 2000);
+            // A collection that other threads cause counts the unused rest of this thread's allocation area: up to 8 KiB, by chance.
+            long allocated = long.MaxValue;
+            for (int attempt = 0; attempt < 10 && allocated != 0; attempt++)
+                allocated = await Measured(client, buffer, 2000);
             Assert.Equal(0, allocated);
             client.ShutdownWrite();
             await echo;

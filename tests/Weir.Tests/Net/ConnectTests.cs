@@ -10,7 +10,7 @@ public class ConnectTests : NetTestBase
     public void Nobody_listening_is_ECONNREFUSED_with_the_address_in_the_message() => Run(async () =>
     {
         EndPoint at;
-        using (Listener listener = Listener.Bind(AnyPort))
+        using (Listener listener = Listener.Bind(OwnAddress))
             at = listener.LocalEndPoint;
         KernelException failure = await Assert.ThrowsAsync<KernelException>(async () => await Connection.ConnectAsync(at));
         Assert.Equal(Errno.ECONNREFUSED, failure.Errno);
@@ -127,11 +127,12 @@ public class ConnectTests : NetTestBase
     [Fact]
     public void A_name_none_of_whose_addresses_answers_fails_as_the_last_of_them() => Run(async () =>
     {
-        int port;
-        using (Listener listener = Listener.Bind(AnyPort))
-            port = ((IPEndPoint)listener.LocalEndPoint).Port;
+        // Bound for both families and not listening: refused, and nobody else's meanwhile.
+        int holder = Door.Socket(SocketDomain.Inet6, SocketKind.Stream, 0);
+        int port = BindAnywhere(holder);
         KernelException failure = await Assert.ThrowsAsync<KernelException>(async () => await Connection.ConnectAsync(new DnsEndPoint("localhost", port)));
         Assert.Equal(Errno.ECONNREFUSED, failure.Errno);
+        Assert.Equal(0, Door.Close(holder));
     });
 
     [Fact]
@@ -179,6 +180,17 @@ public class ConnectTests : NetTestBase
         foreach (Connection connection in clients.Concat(servers))
             connection.Dispose();
     });
+
+    private unsafe int BindAnywhere(int fd)
+    {
+        int off = 0;
+        Assert.Equal(0, Door.SetSockOpt(fd, SocketLevel.Ipv6, SocketOption.Ipv6Only, &off, sizeof(int)));
+        RawSocketAddress address = RawSocketAddress.From(new IPEndPoint(IPAddress.IPv6Any, 0));
+        Assert.Equal(0, Door.Bind(fd, address.Pointer, address.Length));
+        address = RawSocketAddress.Empty;
+        Assert.Equal(0, Door.GetSockName(fd, address.Pointer, &address.Length));
+        return ((IPEndPoint)address.ToEndPoint()!).Port;
+    }
 
     /// <summary>A TCP address that answers no SYN: its listener's backlog is full.</summary>
     private sealed class Unanswering : IAsyncDisposable

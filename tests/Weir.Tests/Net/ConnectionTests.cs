@@ -114,6 +114,41 @@ public class ConnectionTests : NetTestBase
     });
 
     [Fact]
+    public void A_write_after_a_reset_tells_of_the_reset() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (client)
+        using (server)
+        {
+            client.Abort();
+            await server.WaitForDataAsync();
+            // The kernel tells it once, to the first call.
+            Assert.Equal(Errno.ECONNRESET, (await Assert.ThrowsAsync<KernelException>(async () => await server.WriteAsync(new byte[1]))).Errno);
+            Assert.Equal(Errno.EPIPE, (await Assert.ThrowsAsync<KernelException>(async () => await server.WriteAsync(new byte[1]))).Errno);
+        }
+    });
+
+    [Theory, MemberData(nameof(Families))]
+    public void A_failed_call_is_not_made_again(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            Door.Reset();
+            Door.FailNext(nameof(Kernel.Send), Errno.ENOBUFS);
+            Assert.Equal(Errno.ENOBUFS, (await Assert.ThrowsAsync<KernelException>(async () => await client.WriteAsync(new byte[1]))).Errno);
+            Assert.Equal(1, Door.Count(nameof(Kernel.Send)));
+            await client.WriteAsync(Bytes("x"));
+            Assert.Equal("x", await ReadText(server, 1));
+            Door.FailNext(nameof(Kernel.Receive), Errno.ENOMEM);
+            await client.WriteAsync(Bytes("y"));
+            Assert.Equal(Errno.ENOMEM, (await Assert.ThrowsAsync<KernelException>(async () => await server.ReadAsync(new byte[1]))).Errno);
+            Assert.Equal("y", await ReadText(server, 1));
+        }
+    });
+
+    [Fact]
     public void Closing_with_unread_data_resets_a_TCP_peer() => Run(async () =>
     {
         (Connection client, Connection server) = await TcpPair();

@@ -67,6 +67,13 @@ public abstract class NetTestBase : IDisposable
 
     protected static IPEndPoint AnyPort => new(IPAddress.Loopback, 0);
 
+    /// <summary>
+    /// An address that no other test listens on or connects from, for what must hold of it while nobody listens there.
+    /// </summary>
+    protected static IPEndPoint OwnAddress => new(new IPAddress([127, 43, (byte)Interlocked.Increment(ref s_ownAddresses), 1]), 0);
+
+    private static int s_ownAddresses;
+
     /// <summary>A path that no test used before; what is there at the end of the test is removed.</summary>
     protected string NewPath()
     {
