@@ -39,11 +39,10 @@ internal static unsafe partial class LibC
     [DllImport(Name)] internal static extern int setsockopt(int fd, int level, int option, void* value, uint length);
     [DllImport(Name)] internal static extern nint recv(int fd, void* buffer, nuint length, int flags);
     [DllImport(Name)] internal static extern nint send(int fd, void* buffer, nuint length, int flags);
-    // For calls that cannot block (MSG_DONTWAIT, a timeout of zero): without the transition that lets the garbage collector run
-    // meanwhile. A collection then waits for the call, which takes as long as copying the bytes.
+    // For short calls that cannot block (MSG_DONTWAIT): without the transition that lets the garbage collector run meanwhile. A
+    // collection then waits for the call, which takes as long as copying the bytes.
     [DllImport(Name, EntryPoint = "recv"), SuppressGCTransition] internal static extern nint recv_now(int fd, void* buffer, nuint length, int flags);
     [DllImport(Name, EntryPoint = "send"), SuppressGCTransition] internal static extern nint send_now(int fd, void* buffer, nuint length, int flags);
-    [DllImport(Name, EntryPoint = "epoll_wait"), SuppressGCTransition] internal static extern int epoll_look(int epfd, void* events, int maxEvents, int zero);
 
     [DllImport(Name)] internal static extern nint recvmsg(int fd, MessageHeader* message, int flags);
     [DllImport(Name)] internal static extern nint sendmsg(int fd, MessageHeader* message, int flags);

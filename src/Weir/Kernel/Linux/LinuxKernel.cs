@@ -93,11 +93,14 @@ internal sealed unsafe class LinuxKernel : Kernel
     public override int SetSockOpt(int fd, SocketLevel level, SocketOption option, void* value, uint length)
         => Result(LibC.setsockopt(fd, (int)level, (int)option, value, length));
 
+    // Copying 64 KiB takes some ten microseconds: for so long a garbage collection may wait.
+    private static bool IsShort(nuint length, MessageFlags flags) => (flags & MessageFlags.DontWait) != 0 && length <= 64 * 1024;
+
     public override nint Receive(int fd, void* buffer, nuint length, MessageFlags flags)
-        => Result((flags & MessageFlags.DontWait) != 0 ? LibC.recv_now(fd, buffer, length, (int)flags) : LibC.recv(fd, buffer, length, (int)flags));
+        => Result(IsShort(length, flags) ? LibC.recv_now(fd, buffer, length, (int)flags) : LibC.recv(fd, buffer, length, (int)flags));
 
     public override nint Send(int fd, void* buffer, nuint length, MessageFlags flags)
-        => Result((flags & MessageFlags.DontWait) != 0 ? LibC.send_now(fd, buffer, length, (int)flags) : LibC.send(fd, buffer, length, (int)flags));
+        => Result(IsShort(length, flags) ? LibC.send_now(fd, buffer, length, (int)flags) : LibC.send(fd, buffer, length, (int)flags));
 
     public override nint ReceiveMessage(int fd, MessageHeader* message, MessageFlags flags) => Result(LibC.recvmsg(fd, message, (int)flags));
 
@@ -108,7 +111,7 @@ internal sealed unsafe class LinuxKernel : Kernel
     public override int EpollCtl(int epfd, EpollOp op, int fd, void* epollEvent) => Result(LibC.epoll_ctl(epfd, (int)op, fd, epollEvent));
 
     public override int EpollWait(int epfd, void* events, int maxEvents, int timeoutMilliseconds)
-        => Result(timeoutMilliseconds == 0 ? LibC.epoll_look(epfd, events, maxEvents, 0) : LibC.epoll_wait(epfd, events, maxEvents, timeoutMilliseconds));
+        => Result(LibC.epoll_wait(epfd, events, maxEvents, timeoutMilliseconds));
 
     public override int EpollPWait2(int epfd, void* events, int maxEvents, TimeSpec* timeout)
     {
