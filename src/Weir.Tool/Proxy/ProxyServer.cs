@@ -64,6 +64,7 @@ internal sealed class ProxyServer : IDisposable
         foreach (Listener listener in _listeners)
             AcceptAll(listener);
         await _ended.Task;
+        _aborting.Cancel(); // whoever waits for a timeout of ours need not any more
     }
 
     /// <summary>Stops listening; connections may end by themselves, for as long as the options say.</summary>
@@ -85,8 +86,7 @@ internal sealed class ProxyServer : IDisposable
     internal void Abort()
     {
         Drain();
-        if (!_aborting.IsCancellationRequested)
-            _aborting.Cancel();
+        _aborting.Cancel();
         for (ProxyConnection? connection = _first; connection != null; connection = connection.Next)
             connection.Close();
     }

@@ -8,13 +8,16 @@ namespace Weir.Tool.Proxy;
 /// <para>Small messages: one recv and one send each, through a buffer that all pumps of the loop share, since it is in use only between a
 /// read and the write that follows it. What the receiver does not take at once moves to a buffer of its own; so an idle connection holds no
 /// memory here, and a stalled one at most <see cref="BufferSize"/> in each direction.</para>
-/// <para>Bulk: after some full reads in a row the bytes go through a pipe instead (splice(2)), until little comes at a time again.</para>
+/// <para>Bulk: after some large reads in a row the bytes go through a pipe instead (splice(2)), until little comes at a time again.</para>
 /// </remarks>
 internal sealed class Pump(ProxyConnection owner, Connection from, Connection to, ProxyShared shared, Flow flow)
 {
     internal const int BufferSize = 64 * 1024;
 
-    /// <summary>So many full reads in a row are bulk.</summary>
+    /// <summary>A read of so much is a large one. Not the whole buffer: a fast reader rarely finds that much, least of all on a unix socket.</summary>
+    private const int LargeRead = BufferSize / 2;
+
+    /// <summary>So many large reads in a row are bulk.</summary>
     private const int BulkAfter = 4;
 
     /// <summary>Splicing less than this at a time costs more than copying it does.</summary>
@@ -34,11 +37,11 @@ internal sealed class Pump(ProxyConnection owner, Connection from, Connection to
         try
         {
             byte[] buffer = shared.Buffer;
-            int full = 0, small = 0;
+            int large = 0, small = 0;
             while (true)
             {
                 await from.WaitForDataAsync();
-                if (full >= BulkAfter && (_pipe = shared.Pipes.Rent()) != null)
+                if (large >= BulkAfter && (_pipe = shared.Pipes.Rent()) != null)
                 {
                     int filled = Fill(_pipe);
                     if (filled > 0)
@@ -52,7 +55,7 @@ internal sealed class Pump(ProxyConnection owner, Connection from, Connection to
                     }
 
                     if (filled == EndOfBulk || small == BufferedAfter)
-                        full = small = 0;
+                        large = small = 0;
                     ReturnPipe();
                     continue;
                 }
@@ -72,7 +75,7 @@ internal sealed class Pump(ProxyConnection owner, Connection from, Connection to
                     ArrayPool<byte>.Shared.Return(rest);
                 }
 
-                full = count == BufferSize ? full + 1 : 0;
+                large = count >= LargeRead ? large + 1 : 0;
             }
 
             to.ShutdownWrite();
