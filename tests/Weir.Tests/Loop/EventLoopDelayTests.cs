@@ -16,18 +16,27 @@ public class EventLoopDelayTests : LoopTests
 
     [Fact]
     public void Delays_end_in_the_order_of_their_deadlines_and_equal_ones_as_they_were_started()
-        => Run(async loop =>
-        {
-            List<int> order = [];
-            int[] milliseconds = [5, 1, 3, 3, 2, 4, 1, 5];
-            await Task.WhenAll(milliseconds.Select(async (ms, index) =>
+    {
+        var clock = new ManualClockKernel(InnerKernel);
+        Run(
+            async loop =>
             {
-                await loop.Delay(TimeSpan.FromMilliseconds(ms));
-                order.Add(ms * 10 + index);
-            }));
-            Assert.Equal(order.Order(), order);
-            Assert.Equal(8, order.Count);
-        });
+                List<int> order = [];
+                int[] milliseconds = [5, 1, 3, 3, 2, 4, 1, 5];
+                Task all = Task.WhenAll(milliseconds.Select(async (ms, index) =>
+                {
+                    await loop.Delay(TimeSpan.FromMilliseconds(ms));
+                    order.Add(ms * 10 + index);
+                }));
+                clock.Advance(TimeSpan.FromMilliseconds(3));
+                await Settle();
+                Assert.Equal([11, 16, 24, 32, 33], order);
+                clock.Advance(TimeSpan.FromMilliseconds(2));
+                await all;
+                Assert.Equal([11, 16, 24, 32, 33, 45, 50, 57], order);
+            },
+            o => o.Kernel = clock);
+    }
 
     [Fact]
     public void Zero_is_over_already_and_a_negative_time_is_refused()
@@ -123,7 +132,7 @@ public class EventLoopDelayTests : LoopTests
             ValueTask hour = loop.Delay(TimeSpan.FromHours(1), cancellation.Token);
             await Task.Run(async () =>
             {
-                UntilAsleep(loop);
+                UntilAsleepAgain(loop, 1);
                 long writes = Kernel.Count(nameof(Weir.Kernel.Write)), turns = loop.Statistics.Turns;
                 ValueTask later = loop.Delay(TimeSpan.FromHours(2), cancellation.Token);
                 Assert.Equal(writes, Kernel.Count(nameof(Weir.Kernel.Write)));
@@ -138,15 +147,33 @@ public class EventLoopDelayTests : LoopTests
 
     [Fact]
     public void Delays_within_the_slack_share_one_wake_up()
-        => Run(
+    {
+        var clock = new ManualClockKernel(InnerKernel);
+        var waits = new WaitRecorder();
+        Run(
             async loop =>
             {
-                await EventLoop.Yield();
-                long sleeps = loop.Statistics.Sleeps;
-                await Task.WhenAll(Enumerable.Range(0, 10).Select(i => loop.Delay(TimeSpan.FromMilliseconds(20 + i)).AsTask()));
-                Assert.Equal(sleeps + 1, loop.Statistics.Sleeps);
+                Task all = Task.WhenAll(Enumerable.Range(0, 10).Select(i => loop.Delay(TimeSpan.FromMilliseconds(20 + i)).AsTask()));
+                await OnThread(() => UntilAsleepAgain(loop, 1));
+                Assert.Contains(29_000_000, waits.Timeouts);
+                Assert.DoesNotContain(20_000_000, waits.Timeouts);
+                clock.Advance(TimeSpan.FromMilliseconds(29));
+                await all;
             },
-            o => o.TimerSlack = TimeSpan.FromMilliseconds(100));
+            o =>
+            {
+                o.Kernel = clock;
+                o.TimerSlack = TimeSpan.FromMilliseconds(100);
+                o.Instruments.Add(waits);
+            });
+    }
+
+    private sealed class WaitRecorder : LoopInstrument
+    {
+        internal readonly List<long> Timeouts = [];
+
+        public override void WaitStarting(EventLoop loop, long timeout) => Timeouts.Add(timeout);
+    }
 
     [Fact]
     public void A_delay_awaited_twice_says_so()

@@ -151,18 +151,30 @@ public class EventLoopTaskTests : LoopTests
     [Fact]
     public void The_waits_that_hooks_see_tell_looks_from_sleeps()
     {
+        var clock = new ManualClockKernel(InnerKernel);
         var recorder = new Recorder("a", []);
         Run(
             async loop =>
             {
                 await EventLoop.Yield();
                 Assert.Equal(0, recorder.LastTimeout);
+                Task other = OnThread(() =>
+                {
+                    UntilLast(1_000_000);
+                    clock.Advance(TimeSpan.FromMilliseconds(1));
+                });
                 await loop.Delay(TimeSpan.FromMilliseconds(1));
-                Assert.InRange(recorder.LastTimeout, 1, 1_050_000);
-                await OnThread(() => UntilAsleep(loop));
-                Assert.True(recorder.SawForEver);
+                await other;
+                await OnThread(() => UntilLast(-1));
+
+                void UntilLast(long timeout)
+                    => Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref recorder.LastTimeout) == timeout, TestLoop.Limit));
             },
-            o => o.Instruments.Add(recorder));
+            o =>
+            {
+                o.Kernel = clock;
+                o.Instruments.Add(recorder);
+            });
     }
 
     [Theory]
@@ -227,7 +239,6 @@ public class EventLoopTaskTests : LoopTests
     private sealed class Recorder(string name, List<string> calls, string? failsIn = null) : LoopInstrument
     {
         internal long LastTimeout = -2;
-        internal bool SawForEver;
 
         public override void TurnStarting(EventLoop loop) => Note(loop, "turn");
 
@@ -236,7 +247,6 @@ public class EventLoopTaskTests : LoopTests
         public override void WaitStarting(EventLoop loop, long timeout)
         {
             LastTimeout = timeout;
-            SawForEver |= timeout < 0;
             Note(loop, "wait");
         }
 

@@ -85,27 +85,33 @@ public class LoopTimeProviderTests : LoopTests
 
     [Fact]
     public void A_timer_put_off_or_disposed_by_another_thread_does_not_fire_at_its_old_time()
-        => Run(async loop =>
-        {
-            int fired = 0;
-            using ITimer first = loop.TimeProvider.CreateTimer(_ => fired++, null, TimeSpan.FromMilliseconds(20), Timeout.InfiniteTimeSpan);
-            using ITimer second = loop.TimeProvider.CreateTimer(_ => fired++, null, TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(1));
-            ITimer third = loop.TimeProvider.CreateTimer(_ => fired++, null, TimeSpan.FromMilliseconds(20), Timeout.InfiniteTimeSpan);
-            long old = loop.Now + 20_000_000;
-            Task other = OnThread(() =>
+    {
+        var clock = new ManualClockKernel(InnerKernel);
+        Run(
+            async loop =>
             {
-                UntilAsleep(loop);
-                long writes = Kernel.Count(nameof(Weir.Kernel.Write));
-                first.Change(TimeSpan.FromHours(1), Timeout.InfiniteTimeSpan);
-                second.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-                third.Dispose();
-                Assert.Equal(writes, Kernel.Count(nameof(Weir.Kernel.Write)));
-            });
-            await loop.Delay(TimeSpan.FromTicks((old - loop.Now) / 100 + 1));
-            await loop.Delay(TimeSpan.FromMilliseconds(2));
-            await other;
-            Assert.Equal(0, fired);
-        });
+                List<string> fired = [];
+                TimeSpan hour = TimeSpan.FromHours(1);
+                using ITimer first = loop.TimeProvider.CreateTimer(_ => fired.Add("first"), null, hour, Timeout.InfiniteTimeSpan);
+                using ITimer second = loop.TimeProvider.CreateTimer(_ => fired.Add("second"), null, hour, hour);
+                ITimer third = loop.TimeProvider.CreateTimer(_ => fired.Add("third"), null, hour, Timeout.InfiniteTimeSpan);
+                await OnThread(() =>
+                {
+                    UntilAsleep(loop);
+                    Assert.True(first.Change(2 * hour, Timeout.InfiniteTimeSpan));
+                    Assert.True(second.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan));
+                    third.Dispose();
+                    Assert.Equal(0, clock.Count(nameof(Weir.Kernel.Write)));
+                    clock.Advance(hour);
+                });
+                await Settle();
+                Assert.Empty(fired);
+                clock.Advance(hour);
+                await Settle();
+                Assert.Equal(["first"], fired);
+            },
+            o => o.Kernel = clock);
+    }
 
     [Fact]
     public void An_exception_in_a_callback_is_unhandled()

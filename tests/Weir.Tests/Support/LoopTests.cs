@@ -40,11 +40,11 @@ public abstract class LoopTests : IDisposable
     protected static Task OnThread(Action body)
         => Task.Factory.StartNew(body, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
-    /// <summary>From another thread: returns when the loop has published that it sleeps.</summary>
+    /// <summary>From another thread: returns when the loop has published that it sleeps; a post may still keep it from doing so.</summary>
     internal static void UntilAsleep(EventLoop loop)
         => Assert.True(SpinWait.SpinUntil(() => loop.Queue.State.Phase == LoopPhase.Sleeping, TestLoop.Limit), "The loop does not go to sleep.");
 
-    /// <summary>From another thread: returns when the loop sleeps after it has gone to sleep at least <paramref name="sleeps"/> times.</summary>
+    /// <summary>From another thread: returns when the loop sleeps and has taken its last look round at least <paramref name="sleeps"/> times.</summary>
     internal static void UntilAsleepAgain(EventLoop loop, long sleeps)
         => Assert.True(
             SpinWait.SpinUntil(() => loop.Queue.State.Phase == LoopPhase.Sleeping && loop.Statistics.Sleeps >= sleeps, TestLoop.Limit),
