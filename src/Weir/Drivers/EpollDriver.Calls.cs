@@ -98,6 +98,8 @@ internal sealed partial class EpollDriver
         return true;
     }
 
+    internal override bool IsWriting(ulong token) => _slots.IsLive(token) && _slots.At(SlotTable.IndexOf(token)).Writer != null;
+
     internal override int NoteFull(ulong token)
         => _slots.IsLive(token) ? NoteFull(ref _slots.At(SlotTable.IndexOf(token)), token) : -(int)Closed;
 

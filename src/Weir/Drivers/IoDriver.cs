@@ -74,6 +74,9 @@ internal abstract class IoDriver : IDisposable
     /// <summary>As <see cref="WriteNow(ulong, ReadOnlySpan{byte})"/>, from several buffers with one call.</summary>
     internal abstract unsafe nint WriteNow(ulong token, IoVector* vectors, int count);
 
+    /// <summary>Whether an operation is in progress in the writing direction.</summary>
+    internal abstract bool IsWriting(ulong token);
+
     /// <summary>
     /// A write made beside the driver, as splice is, found no room: forget that there was, and watch for it. A negated errno if that
     /// cannot be watched for.

@@ -136,11 +136,13 @@ public abstract partial class DescriptorStream : Stream
         return StartedPlain(operation, cancellationToken);
     }
 
-    /// <summary>Reads what is there now. False: nothing is. True with 0 bytes: the end. The loop's thread only.</summary>
+    /// <summary>Reads what is there now, into a buffer that is not empty. False: nothing is. True with 0 bytes: the end. The loop's thread only.</summary>
     /// <exception cref="KernelException">The read failed.</exception>
     public bool TryRead(Span<byte> buffer, out int bytesRead)
     {
         RequireLoop();
+        if (buffer.IsEmpty)
+            throw new ArgumentException("An empty buffer cannot tell data from the end: use WaitForDataAsync to wait.", nameof(buffer));
         nint count = _loop.Driver.ReadNow(_token, buffer);
         bytesRead = (int)Math.Max(count, 0);
         if (count >= 0)

@@ -53,6 +53,8 @@ public sealed partial class Connection
         ArgumentNullException.ThrowIfNull(pipe);
         pipe.ThrowIfDisposed();
         int fd = DescriptorOnLoop();
+        if (Loop.Driver.IsWriting(Token))
+            throw IoOperation.Busy(OperationKind.Write, fd);
         if (pipe.Count == 0 || (Loop.Driver.Readiness(Token, EpollEvents.None) & (EpollEvents.Out | EpollEvents.Hup | EpollEvents.Err)) == 0)
             return 0;
         nint count = Kernel.Splice(pipe.ReadEnd, null, fd, null, (nuint)pipe.Count, PassOn);
