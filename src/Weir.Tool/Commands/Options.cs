@@ -38,12 +38,11 @@ internal static class Options
         },
     };
 
-    /// <summary>An option with one of a few words.</summary>
+    /// <summary>An option with one of a few words, of which the first stands for the type's default value.</summary>
     internal static Option<T> Choice<T>(string name, string description, params (string Word, T Value)[] choices) => new(name)
     {
-        Description = description,
+        Description = $"{description} Defaults to {choices[0].Word}.",
         HelpName = string.Join('|', choices.Select(choice => choice.Word)),
-        DefaultValueFactory = _ => choices[0].Value,
         CustomParser = result =>
         {
             string text = result.Tokens[0].Value;

@@ -38,7 +38,7 @@ internal static class ProxyCommand
                 IdleTimeout = arguments.GetValue(idle) ?? TimeSpan.Zero,
                 DrainTimeout = arguments.GetValue(drain) ?? TimeSpan.FromSeconds(10),
                 StatisticsEach = arguments.GetValue(statistics) ?? DefaultStatistics,
-                MaxConnections = ConnectionsFor(descriptors, arguments.GetValue(most)),
+                MaxConnections = ConnectionsFor(descriptors, upstreams.Length > 0 ? 2 : 3, arguments.GetValue(most)),
                 MaxPipes = arguments.GetValue(noSplice) ? 0 : DescriptorLimit.Pipes(descriptors),
             };
             var options = new LoopOptions
@@ -54,14 +54,15 @@ internal static class ProxyCommand
         return command;
     }
 
-    private static int ConnectionsFor(long descriptors, int? wanted)
+    // A client's, an upstream's, and with the echo server inside also that one's.
+    private static int ConnectionsFor(long descriptors, int each, int? wanted)
     {
-        int room = DescriptorLimit.Connections(descriptors);
+        int room = DescriptorLimit.Connections(descriptors, each);
         if (wanted is { } number)
         {
             return number <= room
                 ? number
-                : throw new ToolException($"--max-connections {number} takes two descriptors each, and the limit of {descriptors} (ulimit -Hn) has room for {room} connections: raise the limit, or ask for less.");
+                : throw new ToolException($"--max-connections {number} takes {each} descriptors each, and the limit of {descriptors} (ulimit -Hn) has room for {room} connections: raise the limit, or ask for less.");
         }
 
         return room > 0 ? room : throw new ToolException($"the limit of {descriptors} descriptors (ulimit -Hn) has no room for connections: raise it.");

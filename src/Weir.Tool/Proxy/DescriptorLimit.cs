@@ -25,6 +25,6 @@ internal static class DescriptorLimit
     /// <summary>Pipes that a limit of <paramref name="descriptors"/> has room for beside connections.</summary>
     internal static int Pipes(long descriptors) => (int)Math.Min(MostPipes, descriptors / 32);
 
-    /// <summary>Connections, of two descriptors each, that a limit of <paramref name="descriptors"/> has room for.</summary>
-    internal static int Connections(long descriptors) => (int)Math.Max(0, (descriptors - Reserve - 2 * Pipes(descriptors)) / 2);
+    /// <summary>Connections, of so many descriptors <paramref name="each"/>, that a limit of <paramref name="descriptors"/> has room for.</summary>
+    internal static int Connections(long descriptors, int each) => (int)Math.Max(0, (descriptors - Reserve - 2 * Pipes(descriptors)) / each);
 }

@@ -9,6 +9,8 @@ namespace Weir.Tool.Proxy;
 /// read and the write that follows it. What the receiver does not take at once moves to a buffer of its own; so an idle connection holds no
 /// memory here, and a stalled one at most <see cref="BufferSize"/> in each direction.</para>
 /// <para>Bulk: after some large reads in a row the bytes go through a pipe instead (splice(2)), until little comes at a time again.</para>
+/// <para>While the receiver takes nothing, the sender is not looked at: that it has broken meanwhile is noticed when the receiver goes on, or
+/// by the idle timeout.</para>
 /// </remarks>
 internal sealed class Pump(ProxyConnection owner, Connection from, Connection to, ProxyShared shared, Flow flow)
 {
