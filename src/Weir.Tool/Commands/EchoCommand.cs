@@ -40,10 +40,15 @@ internal static class EchoCommand
         using var stop = new CancellationTokenSource();
         using var signals = new StopSignals(EventLoop.Current!, _ => stop.Cancel());
         Console.Out.WriteLine($"listening on {Address.Format(listener.LocalEndPoint)}");
-        Func<Connection, Task> handler = buffer is { } size
-            ? connection => EchoHandlers.WithFixedBuffer(connection, size)
-            : new AdaptiveEcho().Serve;
-        await listener.AcceptAllAsync(handler, stop.Token);
+        await listener.AcceptAllAsync(Handler(buffer), stop.Token);
+    }
+
+    private static Func<Connection, Task> Handler(int? bufferSize)
+    {
+        if (bufferSize is not { } size)
+            return new AdaptiveEcho().Serve;
+        byte[] shared = GC.AllocateUninitializedArray<byte>(size, pinned: true);
+        return connection => EchoHandlers.WithSharedBuffer(connection, shared);
     }
 
     private static Listener Listen(EndPoint endPoint)

@@ -5,12 +5,22 @@ namespace Weir.Tool.Echo;
 /// <summary>Echoes a connection in the plainest way.</summary>
 internal static class EchoHandlers
 {
-    /// <summary>One buffer for as long as the connection lives.</summary>
-    internal static async Task WithFixedBuffer(Connection connection, int size)
+    /// <summary>
+    /// One buffer of the size given for all connections of the loop: it is in use only between a read and the write that follows. What the
+    /// peer does not take at once moves to a buffer of its own.
+    /// </summary>
+    internal static async Task WithSharedBuffer(Connection connection, byte[] buffer)
     {
-        var buffer = new Memory<byte>(new byte[size]);
-        int count;
-        while ((count = await connection.ReadAsync(buffer)) != 0)
-            await connection.WriteAsync(buffer[..count]);
+        while (true)
+        {
+            await connection.WaitForDataAsync();
+            if (!connection.TryRead(buffer, out int count))
+                continue;
+            if (count == 0)
+                return;
+            int written = connection.TryWrite(new ReadOnlySpan<byte>(buffer, 0, count));
+            if (written < count)
+                await connection.WriteAsync(buffer.AsSpan(written, count - written).ToArray());
+        }
     }
 }

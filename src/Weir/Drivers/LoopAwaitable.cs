@@ -175,6 +175,9 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
             Resume(continuation);
     }
 
+    /// <summary>This runs next: have near what it resumes, an async method's state as a rule.</summary>
+    internal void PrefetchCaller() => Prefetch.Object(_continuationState, 3);
+
     private void Resume(Action<object?> continuation)
     {
         object? state = _continuationState;

@@ -127,6 +127,7 @@ internal sealed class LoopWorkQueue : WorkQueue
         while (done < count)
         {
             RunEntry entry = _run.Dequeue();
+            _run.PrefetchNext();
             done++;
             RefillBudget(_operationBudget, _byteBudget);
             entry.Invoke();

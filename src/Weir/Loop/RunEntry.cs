@@ -31,12 +31,18 @@ internal readonly struct RunEntry
 
     internal bool IsSameAs(in RunEntry other) => ReferenceEquals(_target, other._target) && ReferenceEquals(_state, other._state);
 
+    /// <summary>What runs; null for an empty place of a queue.</summary>
+    internal object? Target => _target;
+
+    /// <summary>The operation this entry completes, if it is that kind of entry.</summary>
+    internal IoOperation? Operation => _target as IoOperation;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void Invoke()
     {
-        // Nearly always an I/O operation: an exact type test is one comparison.
-        if (_target.GetType() == typeof(IoOperation))
-            Unsafe.As<IoOperation>(_target).Execute();
+        // Nearly always an I/O operation: the test for a sealed type is one comparison.
+        if (_target is IoOperation operation)
+            operation.Execute();
         else
             InvokeOther();
     }

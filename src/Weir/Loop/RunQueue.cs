@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Weir;
 
 /// <summary>The entries to run, first in first out, of one thread: a ring that grows and never shrinks.</summary>
@@ -26,6 +28,17 @@ internal sealed class RunQueue
         ring[_head] = default; // what ran must not be kept alive by its old place
         _head = (_head + 1) & (ring.Length - 1);
         return entry;
+    }
+
+    /// <summary>Has near what the next two entries touch: the first two of those that wait.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void PrefetchNext()
+    {
+        RunEntry[] ring = _ring;
+        int mask = ring.Length - 1;
+        // Free places are empty: there is no need to look where the queue ends.
+        ring[_head & mask].Operation?.PrefetchCaller();
+        Prefetch.Object(ring[(_head + 1) & mask].Target, 2);
     }
 
     private void Grow()
