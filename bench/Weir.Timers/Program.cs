@@ -34,6 +34,7 @@ Console.WriteLine($"{count:N0} timers over a minute, {rounds} rounds, medians [l
 Console.WriteLine($"{"",-18}{"Weir",-24}{"Threading.Timer",-31}{"libuv",-31}target");
 Row("insert, ns", round => round.Insert, 30);
 Row("cancel, ns", round => round.Cancel, 30);
+Console.WriteLine($"{"  with a sleep",-18}{Spread(weir.Select(round => round.CancelWithSleep)),-24}the loop sleeps when seven eighths are cancelled, and tidies up first");
 Row("move later, ns", round => round.Move, null);
 Row("bytes each", round => round.Bytes, 64);
 Console.WriteLine($"{"fire, ns",-18}{Spread(fire),-24}none early, all within a step of 1 ms, in order");

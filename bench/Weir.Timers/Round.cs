@@ -1,7 +1,11 @@
 namespace Weir.Bench.Timers;
 
 /// <summary>What one round of one contestant measured; times in nanoseconds for each timer.</summary>
-internal readonly record struct Round(double Insert, double Cancel, double Move, double Bytes);
+internal readonly record struct Round(double Insert, double Cancel, double Move, double Bytes)
+{
+    /// <summary>Cancelling with a sleep in between, where that makes a difference.</summary>
+    public double CancelWithSleep { get; init; }
+}
 
 /// <summary>What every contestant of a run is given: the same delays and the same random order.</summary>
 internal sealed class Workload

@@ -22,16 +22,20 @@ internal static class WeirContestant
         double bytes = (double)(GC.GetTotalMemory(forceFullCollection: true) - before) / work.Count;
 
         Timer[] shuffled = work.Shuffle(timers);
-        double cancel = Cancel(queue, shuffled);
+        double cancel = Cancel(queue, shuffled, shuffled.Length);
         if (queue.Count != 0)
         {
             throw new InvalidOperationException($"{queue.Count} timers are left after all were cancelled.");
         }
 
+        // The worst moment to sleep: most are dead, and have to be told from the living.
+        Insert(queue, timers, work.Delays);
+        double cancelWithSleep = Cancel(queue, shuffled, shuffled.Length / 8 * 7);
+
         Insert(queue, timers, work.Delays);
         double move = Move(queue, shuffled, (long)(Workload.First + Workload.Span).TotalNanoseconds);
         GC.KeepAlive(timers);
-        return new Round(insert, cancel, move, bytes);
+        return new Round(insert, cancel, move, bytes) { CancelWithSleep = cancelWithSleep };
     }
 
     /// <summary>Arms all timers and lets all expire, the clock going in steps; returns ns for each and throws if one is early or missing.</summary>
@@ -84,19 +88,17 @@ internal static class WeirContestant
         return Since(start) / timers.Length;
     }
 
-    private static double Cancel(TimerQueue queue, Timer[] timers)
+    private static double Cancel(TimerQueue queue, Timer[] timers, int sleepAfter)
     {
-        // Cancelling leaves tidying up to the loop's next sleep, so two sleeps count as part of it: one when most timers are gone and
-        // the dead have to be told from the living, and one at the end.
-        int most = timers.Length / 8 * 7;
+        // Cancelling leaves tidying up to the loop's next sleep, which therefore counts as part of it.
         long start = Stopwatch.GetTimestamp();
-        foreach (Timer timer in timers.AsSpan(0, most))
+        foreach (Timer timer in timers.AsSpan(0, sleepAfter))
         {
             queue.Cancel(timer);
         }
 
         queue.NextWake(0);
-        foreach (Timer timer in timers.AsSpan(most))
+        foreach (Timer timer in timers.AsSpan(sleepAfter))
         {
             queue.Cancel(timer);
         }

@@ -129,7 +129,7 @@ public sealed partial class EventLoop
     {
         _isEnding = true;
         _queue.State.Stop();
-        _queue.TakeInbox();
+        _queue.TakeInbox(int.MaxValue);
         RunEntries();
         // Other threads may have begun to wait for something until a moment ago.
         EndWaits();

@@ -2,6 +2,8 @@ namespace Weir;
 
 public sealed partial class EventLoop
 {
+    private const int MostPostsPerTurn = 4096;
+
     private readonly long _slack;
     private readonly long _spin;
     private long _turnStart;
@@ -20,7 +22,7 @@ public sealed partial class EventLoop
         _turns++;
         _queue.State.BeginTurn();
         Call(Hook.TurnStarting);
-        _queue.TakeInbox();
+        _queue.TakeInbox(MostPostsPerTurn);
         if (_timers.Count != 0)
             FireTimers();
 

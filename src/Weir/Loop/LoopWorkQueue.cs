@@ -109,12 +109,13 @@ internal sealed class LoopWorkQueue : WorkQueue
     /// <summary>Something had to run on the thread pool that belonged here. Any thread.</summary>
     internal void CountHop() => Interlocked.Increment(ref HopsOffLoop);
 
-    /// <summary>Moves what other threads have left into the run queue: what is there now, not what comes meanwhile.</summary>
-    internal void TakeInbox()
+    /// <summary>
+    /// Moves what other threads have left into the run queue, at most <paramref name="most"/> entries: those who post without pause must
+    /// not keep a turn from ending.
+    /// </summary>
+    internal void TakeInbox(int most)
     {
-        if (_inbox.IsEmpty)
-            return;
-        for (int left = _inbox.Count; left > 0 && _inbox.TryDequeue(out RunEntry entry); left--)
+        for (int left = most; left > 0 && _inbox.TryDequeue(out RunEntry entry); left--)
         {
             _run.Enqueue(entry);
             Posts++;

@@ -64,19 +64,20 @@ internal readonly struct RunEntry
 
     private void InvokeTarget()
     {
+        // The delegates first: theirs are sealed types, tested with one comparison each.
         switch (_target)
         {
-            case LoopWork work:
-                work.Execute();
+            case Action<object?> action:
+                action(_state);
                 break;
             case SendOrPostCallback callback:
                 callback(_state);
                 break;
-            case Action<object?> action:
-                action(_state);
+            case Action action:
+                action();
                 break;
             default:
-                ((Action)_target)();
+                ((LoopWork)_target).Execute();
                 break;
         }
     }
