@@ -3,9 +3,11 @@ namespace Weir;
 public sealed partial class EventLoop
 {
     private const int MostPostsPerTurn = 4096;
+    private const int MostTurnsWithoutLook = 16;
 
     private readonly long _slack;
     private readonly long _spin;
+    private int _turnsWithoutLook;
     private long _turnStart;
     private long _turns;
     private long _sleeps;
@@ -77,8 +79,15 @@ public sealed partial class EventLoop
         _driver.Dispatch(events);
     }
 
+    /// <summary>
+    /// There are posts to run first: a look at the descriptors each time would cost more than the posts do, and none at all would let threads
+    /// that post without pause keep the descriptors waiting.
+    /// </summary>
+    private int LookNowAndThen() => ++_turnsWithoutLook < MostTurnsWithoutLook ? 0 : LookBetweenTurns();
+
     private int LookBetweenTurns()
     {
+        _turnsWithoutLook = 0;
         EndTurnClock(Now);
         int events = Look();
         _turnStart = Now;
@@ -112,13 +121,12 @@ public sealed partial class EventLoop
     {
         long deadline = _timers.NextWake(_slack);
         // Published first, looked after: a poster does it the other way round, so one of us sees the other.
-        // Who must not sleep looks nevertheless: other threads that post without pause must not keep the descriptors waiting.
         if (!_queue.State.TrySleep(deadline))
-            return LookBetweenTurns();
+            return LookNowAndThen();
         if (!_queue.InboxIsEmpty)
         {
             _queue.State.Leave();
-            return LookBetweenTurns();
+            return LookNowAndThen();
         }
 
         long now = Now;
@@ -128,6 +136,7 @@ public sealed partial class EventLoop
         if (_queue.RunCount > 0 || !GoesOn)
             timeout = 0; // the hook has posted, or failed
         _sleeps++;
+        _turnsWithoutLook = 0;
         int events = _driver.Wait(timeout);
         _queue.State.Leave();
         _turnStart = Now;
