@@ -15,7 +15,7 @@ internal static class EchoCommand
         var listen = new Option<string>("--listen") { Description = "Where to listen; with port 0 the kernel chooses one.", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1:7000" };
         Option<DriverKind> driver = Options.Driver();
         Option<int?> spin = Options.Spin();
-        Option<int?> buffer = Options.Number("--buffer", "A buffer of this size for each connection. Without it, connections hold none while idle, and as much as pays while busy.", "BYTES", 1, LargestBuffer);
+        Option<int?> buffer = Options.Number("--buffer", "Read into one buffer of this size, shared by all connections. Without it the size follows what the reads bring.", "BYTES", 1, LargestBuffer);
 
         var command = new Command("echo", "Sends back what it gets.") { listen, driver, spin, buffer };
         command.SetAction(arguments =>

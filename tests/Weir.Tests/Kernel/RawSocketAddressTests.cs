@@ -54,7 +54,7 @@ public sealed unsafe class RawSocketAddressTests
     [Theory]
     [InlineData("/run/a.sock")]
     [InlineData("relative")]
-    [InlineData("/tmp/grüße")]
+    [InlineData("/run/grüße")]
     [InlineData("\0abstract")]
     public void Unix_addresses_survive_the_round_trip(string path)
     {
