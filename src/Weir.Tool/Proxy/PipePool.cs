@@ -52,9 +52,15 @@ internal sealed class PipePool(int most) : IDisposable
         Dispose();
     }
 
-    public void Dispose()
+    /// <summary>Closes the pipes that nobody uses.</summary>
+    internal void Trim()
     {
         while (_idle.TryPop(out SplicePipe? pipe))
+        {
             pipe.Dispose();
+            _left++;
+        }
     }
+
+    public void Dispose() => Trim();
 }

@@ -157,7 +157,8 @@ internal sealed class ProxyServer : IDisposable
             _first = connection.Next;
         if (connection.Next != null)
             connection.Next.Previous = connection.Previous;
-        Statistics.Active--;
+        if (--Statistics.Active == 0)
+            Shared.Pipes.Trim(); // a proxy without connections holds the descriptors it began with
         ResumeAccepting();
         if (_draining && Statistics.Active == 0)
             _ended.TrySetResult();

@@ -66,7 +66,10 @@ internal sealed partial class ToolProcess : IDisposable
         return (_process.ExitCode, output, _errors.Result);
     }
 
-    internal int CountDescriptors() => Directory.GetFileSystemEntries($"/proc/{Id}/fd").Length;
+    /// <summary>Its sockets and pipes. Not the files: the runtime keeps each assembly open that it has loaded.</summary>
+    internal int CountDescriptors() => Directory.GetFileSystemEntries($"/proc/{Id}/fd")
+        .Select(link => new FileInfo(link).LinkTarget)
+        .Count(target => target != null && (target.StartsWith("socket:", StringComparison.Ordinal) || target.StartsWith("pipe:", StringComparison.Ordinal)));
 
     public void Dispose()
     {
