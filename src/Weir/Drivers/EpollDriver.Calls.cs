@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Weir;
 
 internal sealed partial class EpollDriver
@@ -158,16 +160,22 @@ internal sealed partial class EpollDriver
         return true;
     }
 
+    /// <summary>Why a call without an operation is not made: someone is at it, or the kernel is known not to be ready. 0: it may be made.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static nint Refusal(ref Slot slot, IoOperation? inProgress, EpollEvents interest)
+        => inProgress != null ? -(int)Errno.EBUSY
+            : (slot.Ready & (interest | AlwaysReported)) == 0 ? -(int)Errno.EAGAIN
+            : 0;
+
     /// <summary>One read without an operation, for callers that hold no buffer while they wait. -EAGAIN: nothing is there.</summary>
     internal override unsafe nint ReadNow(ulong token, Span<byte> buffer)
     {
         if (!_slots.IsLive(token))
             return -(nint)(int)Closed;
         ref Slot slot = ref _slots.At(SlotTable.IndexOf(token));
-        if (slot.Reader != null)
-            return -(nint)(int)Errno.EBUSY;
-        if ((slot.Ready & (ReadInterest | AlwaysReported)) == 0)
-            return -(nint)(int)Errno.EAGAIN;
+        nint refusal = Refusal(ref slot, slot.Reader, ReadInterest);
+        if (refusal != 0)
+            return refusal;
         nint count;
         fixed (byte* bytes = buffer)
             count = Read(ref slot, bytes, buffer.Length);
@@ -181,10 +189,9 @@ internal sealed partial class EpollDriver
         if (!_slots.IsLive(token))
             return -(nint)(int)Closed;
         ref Slot slot = ref _slots.At(SlotTable.IndexOf(token));
-        if (slot.Writer != null)
-            return -(nint)(int)Errno.EBUSY;
-        if ((slot.Ready & (EpollEvents.Out | AlwaysReported)) == 0)
-            return -(nint)(int)Errno.EAGAIN;
+        nint refusal = Refusal(ref slot, slot.Writer, EpollEvents.Out);
+        if (refusal != 0)
+            return refusal;
         nint count;
         fixed (byte* bytes = buffer)
             count = Write(ref slot, bytes, buffer.Length);
@@ -196,10 +203,9 @@ internal sealed partial class EpollDriver
         if (!_slots.IsLive(token))
             return -(nint)(int)Closed;
         ref Slot slot = ref _slots.At(SlotTable.IndexOf(token));
-        if (slot.Writer != null)
-            return -(nint)(int)Errno.EBUSY;
-        if ((slot.Ready & (EpollEvents.Out | AlwaysReported)) == 0)
-            return -(nint)(int)Errno.EAGAIN;
+        nint refusal = Refusal(ref slot, slot.Writer, EpollEvents.Out);
+        if (refusal != 0)
+            return refusal;
         nint asked = 0;
         for (int i = 0; i < count; i++)
             asked += (nint)vectors[i].Length;
