@@ -1,0 +1,84 @@
+namespace Weir.Simulation;
+
+/// <summary>
+/// An open file description: what descriptors of one or several processes refer to, what an epoll instance watches, and what lives
+/// until the last of them is closed. Derived classes are the kinds of file.
+/// </summary>
+/// <remarks>
+/// A state change is finished before its wakes go out, and nothing is changed after them: a wake polls other files and must never meet
+/// one half-way. Calls return the result or a negated errno, as the door does.
+/// </remarks>
+internal abstract class SimFile
+{
+    private int _references;
+
+    protected SimFile(World world, FileFlags flags)
+    {
+        World = world;
+        Flags = flags;
+        Number = world.NextFileNumber();
+    }
+
+    /// <summary>Counts up over a simulation: names the file in traces and findings.</summary>
+    internal int Number { get; }
+
+    internal World World { get; }
+
+    /// <summary>Access mode and status flags; those that F_SETFL may change are changed here.</summary>
+    internal FileFlags Flags { get; set; }
+
+    internal bool IsNonBlocking => (Flags & FileFlags.NonBlock) != 0;
+
+    /// <summary>"eventfd", "pipe[read]": for people.</summary>
+    internal abstract string Kind { get; }
+
+    /// <summary>The registrations that watch it, the youngest first (struct file's f_ep).</summary>
+    internal List<EpollItem> Watchers { get; } = [];
+
+    /// <summary>False: epoll refuses it with EPERM, and poll(2) calls it always ready.</summary>
+    internal virtual bool CanPoll => true;
+
+    /// <summary>What is true of it now, as its f_op->poll would say.</summary>
+    internal abstract EpollEvents Poll();
+
+    /// <summary>As <see cref="Poll()"/>, judged for a thread: signalfd tells every thread of its own signals.</summary>
+    internal virtual EpollEvents PollFor(SimThread? thread) => Poll();
+
+    /// <summary>Where those wait who want to hear of changes.</summary>
+    internal abstract WaitQueue WaitQueue { get; }
+
+    /// <summary>A second such place, where a file has one for each direction (a FIFO opened for both).</summary>
+    internal virtual WaitQueue? SecondWaitQueue => null;
+
+    internal virtual nint Read(SimThread thread, ref UserBuffer buffer) => Error(Errno.EINVAL);
+
+    internal virtual nint Write(SimThread thread, ref UserBuffer buffer) => Error(Errno.EINVAL);
+
+    internal virtual unsafe int Ioctl(uint request, void* argument) => -(int)Errno.ENOTTY;
+
+    internal virtual int Fcntl(FcntlCommand command, nint argument) => -(int)Errno.EINVAL;
+
+    /// <summary>The last reference is gone; registrations have been removed already.</summary>
+    protected virtual void Release()
+    {
+    }
+
+    internal int References => _references;
+
+    internal void Acquire() => _references++;
+
+    /// <summary>__fput: epoll lets go of it first, and then it goes itself.</summary>
+    internal void Drop()
+    {
+        if (--_references > 0)
+            return;
+        World.Log.FileReleased(this);
+        while (Watchers.Count > 0)
+            Watchers[^1].Epoll.Remove(Watchers[^1]);
+        Release();
+    }
+
+    protected static nint Error(Errno errno) => -(nint)(int)errno;
+
+    public override string ToString() => $"{Kind} #{Number}";
+}

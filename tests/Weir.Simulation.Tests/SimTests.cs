@@ -1,0 +1,72 @@
+namespace Weir.Simulation.Tests;
+
+public class SimTests
+{
+    [Theory]
+    [InlineData(SimMode.Threads)]
+    [InlineData(SimMode.Live)]
+    public void A_program_runs_on_a_loop_of_the_emulated_kernel(SimMode mode)
+    {
+        string? backend = null;
+        Sim.Run(
+            1,
+            async sim =>
+            {
+                await EventLoop.Yield();
+                Assert.Same(sim.Kernel, EventLoop.Current!.Kernel);
+                backend = EventLoop.Current.Statistics.Backend;
+            },
+            new SimOptions { Mode = mode });
+        Assert.Equal("epoll", backend);
+    }
+
+    [Fact]
+    public void Virtual_time_jumps_to_the_next_deadline()
+    {
+        TimeSpan elapsed = default;
+        Sim.Run(
+            1,
+            async sim =>
+            {
+                await EventLoop.Current!.Delay(TimeSpan.FromDays(1));
+                elapsed = sim.Elapsed;
+            },
+            new SimOptions { Mode = SimMode.Threads });
+        Assert.InRange(elapsed, TimeSpan.FromDays(1), TimeSpan.FromDays(1) + TimeSpan.FromMilliseconds(1));
+    }
+
+    [Fact]
+    public void Threads_signal_each_other_through_an_event_counter()
+    {
+        ulong got = 0;
+        Sim.Run(
+            1,
+            sim =>
+            {
+                int fd = sim.Kernel.EventFd(0, EventFdFlags.CloseOnExec);
+                sim.Thread("reader", () => got = Read(sim.Kernel, fd));
+                sim.Thread("writer", () => Write(sim.Kernel, fd, 7));
+                return Task.CompletedTask;
+            },
+            new SimOptions { Mode = SimMode.Threads });
+        Assert.Equal(7ul, got);
+    }
+
+    [Fact]
+    public void The_failure_of_a_program_is_reported()
+    {
+        SimulationException exception = Assert.Throws<SimulationException>(
+            () => Sim.Run(1, _ => throw new InvalidOperationException("broken"), new SimOptions { Mode = SimMode.Threads }));
+        Assert.Equal(FindingKind.Failure, exception.Kind);
+        Assert.Contains("broken", exception.Message);
+    }
+
+    private static unsafe ulong Read(Kernel kernel, int fd)
+    {
+        ulong value;
+        Assert.Equal(8, kernel.Read(fd, &value, 8));
+        return value;
+    }
+
+    private static unsafe void Write(Kernel kernel, int fd, ulong value) => Assert.Equal(8, kernel.Write(fd, &value, 8));
+}
