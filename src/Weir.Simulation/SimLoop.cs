@@ -80,5 +80,17 @@ public sealed class SimLoop
         Ended?.Invoke();
     }
 
-    internal void StartStepped(BatonScheduler scheduler) => throw new NotSupportedException();
+    /// <summary>A turn at a time, on the scheduler's thread.</summary>
+    internal void StartStepped(BatonScheduler scheduler)
+        => _ = new SteppedLoop(
+            scheduler,
+            Kernel,
+            Name,
+            () => new LoopStepper(Main, _options),
+            failure =>
+            {
+                Failure = failure;
+                HasEnded = true;
+                Ended?.Invoke();
+            });
 }

@@ -44,11 +44,11 @@ internal sealed class BatonScheduler : Scheduler
         return thread;
     }
 
-    /// <summary>A thread that is advanced by calls of <paramref name="step"/> on the scheduler's own thread.</summary>
-    internal SimThread AddStepped(SimKernel process, string name, Action step)
+    /// <summary>A loop that is advanced on the scheduler's own thread.</summary>
+    internal SimThread AddStepped(SimKernel process, string name, SteppedLoop loop)
     {
         SimThread thread = _world.AddThread(process, name);
-        thread.Runner = step;
+        thread.Runner = loop;
         return thread;
     }
 
@@ -69,11 +69,9 @@ internal sealed class BatonScheduler : Scheduler
             Fail(exception);
         }
 
+        SimThread.Current = null;
         thread.End();
-        if (_ended)
-            _main.Go();
-        else
-            PassOn();
+        PassOn();
     }
 
     // The main thread
@@ -105,12 +103,12 @@ internal sealed class BatonScheduler : Scheduler
         while (!_ended)
         {
             _running = thread;
-            if (thread.Runner is Action step)
+            if (thread.Runner is SteppedLoop loop)
             {
                 SimThread.Current = thread;
                 try
                 {
-                    step();
+                    loop.Step();
                 }
                 finally
                 {
@@ -129,16 +127,36 @@ internal sealed class BatonScheduler : Scheduler
         }
     }
 
-    // Threads that are still there are told one by one, so that what they do while they unwind does not overlap.
+    // Threads that are still there are told one by one, so that what they do while they unwind does not overlap. Their finally blocks close
+    // what they have opened: the kernel goes on serving calls that do not block.
     private void UnwindThreads()
     {
-        foreach (SimThread thread in _world.Threads)
+        SimThread? before = SimThread.Current;
+        for (int i = 0; i < _world.Threads.Count; i++)
         {
-            if (thread.State == ThreadState.Ended || thread.Runner is not Runner runner)
+            SimThread thread = _world.Threads[i];
+            if (thread.State == ThreadState.Ended)
                 continue;
-            runner.Go();
-            runner.Thread!.Join(TimeSpan.FromSeconds(2)); // one that never enters the kernel again is left to itself
+            _running = thread;
+            if (thread.Runner is Runner runner)
+            {
+                runner.Go();
+                runner.Thread!.Join(TimeSpan.FromSeconds(2)); // one that never enters the kernel again is left to itself
+                continue;
+            }
+
+            SimThread.Current = thread;
+            try
+            {
+                ((SteppedLoop)thread.Runner!).Abandon();
+            }
+            catch (Exception)
+            {
+                // The failure that ended the simulation is the one to report.
+            }
         }
+
+        SimThread.Current = before;
     }
 
     /// <summary>Takes note of the failure that ends the simulation; the first one counts.</summary>
@@ -148,16 +166,32 @@ internal sealed class BatonScheduler : Scheduler
         _ended = true;
     }
 
+    /// <summary>For findings made inside a call: whatever the program's own code does with the exception, the simulation is over.</summary>
+    internal Exception Raise(Exception finding)
+    {
+        Fail(finding);
+        return finding;
+    }
+
     // Switching
 
     internal override SimThread Enter(SimKernel process)
     {
         if (SimThread.Current is not { } thread || thread != _running)
-            throw _world.Escaped(process);
+            throw _ended ? new SimulationEndedException() : Raise(_world.Escaped(process));
         if (_ended)
-            throw new SimulationEndedException();
-        Preempt(thread);
+            CountUnwinding(thread);
+        else
+            Preempt(thread);
         return thread;
+    }
+
+    // One that has been told and calls on and on is told again.
+    private static void CountUnwinding(SimThread thread)
+    {
+        const int MostCalls = 100_000;
+        if (++thread.CallsWhileUnwinding > MostCalls)
+            throw new SimulationEndedException();
     }
 
     internal override void Leave(SimThread thread)
@@ -173,8 +207,10 @@ internal sealed class BatonScheduler : Scheduler
 
     internal override void Block(SimThread thread)
     {
+        if (_ended)
+            throw new SimulationEndedException();
         if (thread.Runner is not Runner runner)
-            throw _world.WouldBlock(thread);
+            throw Raise(_world.WouldBlock(thread));
         while (thread.State == ThreadState.Blocked)
             Switch(thread, runner);
     }
@@ -200,9 +236,9 @@ internal sealed class BatonScheduler : Scheduler
             return;
         HandOver(next);
         runner.Wait();
+        _running = thread;
         if (_ended)
             throw new SimulationEndedException();
-        _running = thread;
     }
 
     // The thread has ended: somebody else goes on.
