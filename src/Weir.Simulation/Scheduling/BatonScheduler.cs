@@ -13,7 +13,7 @@ internal sealed class BatonScheduler : Scheduler
 {
     private readonly World _world;
     private readonly List<SimThread> _runnable = [];
-    private readonly Runner _main = new();
+    private readonly Baton _main = new();
     private SimThread? _running;
     private SimThread? _next; // for the main thread, when the baton comes to it
     private ExceptionDispatchInfo? _failure;
@@ -39,8 +39,7 @@ internal sealed class BatonScheduler : Scheduler
         SimThread thread = _world.AddThread(process, name);
         var runner = new Runner();
         thread.Runner = runner;
-        runner.Thread = new Thread(() => RunThread(thread, runner, body)) { IsBackground = true, Name = name };
-        runner.Thread.Start();
+        Carrier.Run(() => RunThread(thread, runner, body));
         return thread;
     }
 
@@ -54,7 +53,7 @@ internal sealed class BatonScheduler : Scheduler
 
     private void RunThread(SimThread thread, Runner runner, Action body)
     {
-        runner.Wait();
+        runner.Baton.Take();
         SimThread.Current = thread;
         try
         {
@@ -72,6 +71,7 @@ internal sealed class BatonScheduler : Scheduler
         SimThread.Current = null;
         thread.End();
         PassOn();
+        runner.Unwound.Give();
     }
 
     // The main thread
@@ -118,8 +118,8 @@ internal sealed class BatonScheduler : Scheduler
                 return;
             }
 
-            ((Runner)thread.Runner!).Go();
-            _main.Wait();
+            ((Runner)thread.Runner!).Baton.Give();
+            _main.Take();
             if (_next == null)
                 return;
             thread = _next;
@@ -140,8 +140,8 @@ internal sealed class BatonScheduler : Scheduler
             _running = thread;
             if (thread.Runner is Runner runner)
             {
-                runner.Go();
-                runner.Thread!.Join(TimeSpan.FromSeconds(2)); // one that never enters the kernel again is left to itself
+                runner.Baton.Give();
+                runner.Unwound.TryTake(TimeSpan.FromSeconds(2)); // one that never enters the kernel again is left to itself
                 continue;
             }
 
@@ -235,7 +235,7 @@ internal sealed class BatonScheduler : Scheduler
         if (next == thread)
             return;
         HandOver(next);
-        runner.Wait();
+        runner.Baton.Take();
         _running = thread;
         if (_ended)
             throw new SimulationEndedException();
@@ -262,12 +262,12 @@ internal sealed class BatonScheduler : Scheduler
         if (next?.Runner is Runner runner)
         {
             _running = next;
-            runner.Go();
+            runner.Baton.Give();
         }
         else
         {
             _next = next; // a stepped one, or nobody: the main thread's matter
-            _main.Go();
+            _main.Give();
         }
     }
 
@@ -315,19 +315,12 @@ internal sealed class BatonScheduler : Scheduler
         }
     }
 
-    /// <summary>A place to wait for the baton. Spins first: the one who has it mostly gives it back within a microsecond.</summary>
+    /// <summary>How a thread with a real one beneath is run.</summary>
     private sealed class Runner
     {
-        private readonly SemaphoreSlim _baton = new(0);
+        internal Baton Baton { get; } = new();
 
-        internal Thread? Thread;
-
-        internal void Go() => _baton.Release();
-
-        internal void Wait()
-        {
-            // SemaphoreSlim spins before it blocks.
-            _baton.Wait();
-        }
+        /// <summary>Given when its body has returned, for those who wait for it in the end.</summary>
+        internal Baton Unwound { get; } = new();
     }
 }
