@@ -4,7 +4,7 @@ namespace Weir.Simulation;
 /// A simulation: a program on emulated machines under virtual time, every schedule determined by a seed. <see cref="Run(ulong, Func{Sim, Task}, SimOptions?)"/> runs it once.
 /// </summary>
 /// <remarks>Members may be called by code that the simulation runs, and by no other.</remarks>
-public sealed class Sim
+public sealed partial class Sim
 {
     private readonly World _world;
     private readonly SimOptions _options;
