@@ -67,6 +67,12 @@ internal sealed class SimThread
     /// <summary>The last block ended by its deadline.</summary>
     internal bool TimedOut { get; private set; }
 
+    /// <summary>Stores at marked operations that others do not see yet, the oldest first.</summary>
+    internal List<MarkedStore> Stores { get; } = [];
+
+    /// <summary>It has a real thread beneath, and others may go on at its marked operations.</summary>
+    internal bool IsPreemptible { get; set; }
+
     /// <summary>Calls since the simulation has ended under it.</summary>
     internal int CallsWhileUnwinding { get; set; }
 

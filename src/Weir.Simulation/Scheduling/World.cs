@@ -21,6 +21,7 @@ internal sealed class World
         Choices = choices;
         Options = options;
         Log = new StepLog(this);
+        Memory = new StoreBuffers(this);
         Scheduler = options.Mode == SimMode.Live ? new LiveScheduler(this) : new BatonScheduler(this);
     }
 
@@ -29,6 +30,9 @@ internal sealed class World
     internal Choices Choices { get; }
 
     internal StepLog Log { get; }
+
+    /// <summary>What the threads share at marked operations.</summary>
+    internal StoreBuffers Memory { get; set; }
 
     internal Faults Faults { get; } = new();
 
