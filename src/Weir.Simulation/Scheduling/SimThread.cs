@@ -52,7 +52,7 @@ internal sealed class SimThread
     /// <summary>While blocked: until when; <see cref="World.Never"/>: without limit.</summary>
     internal long Deadline { get; private set; } = World.Never;
 
-    /// <summary>The call it is in, for findings.</summary>
+    /// <summary>The call it is in or about to enter, for findings.</summary>
     internal SystemCall Call { get; set; }
 
     /// <summary>The descriptor that call is about.</summary>
@@ -93,6 +93,7 @@ internal sealed class SimThread
         Deadline = World.Never;
         _timeout?.Cancel();
         _timeout = null;
+        World.Log.Woken(this);
         World.Scheduler.OnWoken(this);
     }
 
