@@ -4,6 +4,7 @@ public class SimTests
 {
     [Theory]
     [InlineData(SimMode.Threads)]
+    [InlineData(SimMode.Stepping)]
     [InlineData(SimMode.Live)]
     public void A_program_runs_on_a_loop_of_the_emulated_kernel(SimMode mode)
     {
@@ -59,6 +60,48 @@ public class SimTests
             () => Sim.Run(1, _ => throw new InvalidOperationException("broken"), new SimOptions { Mode = SimMode.Threads }));
         Assert.Equal(FindingKind.Failure, exception.Kind);
         Assert.Contains("broken", exception.Message);
+    }
+
+    [Theory]
+    [InlineData(SimMode.Stepping)]
+    [InlineData(SimMode.Threads)]
+    public void Loops_post_to_each_other_and_a_sleeper_is_woken_once(SimMode mode)
+    {
+        int ran = 0;
+        long sent = 0;
+        Sim.Run(
+            1,
+            async sim =>
+            {
+                SimLoop other = sim.Loop("other", async () =>
+                {
+                    while (ran < 3)
+                        await EventLoop.Current!.Delay(TimeSpan.FromHours(1));
+                });
+                while (other.EventLoop is not { IsAsleep: true })
+                    await EventLoop.Current!.Delay(TimeSpan.FromSeconds(1));
+                for (int i = 0; i < 3; i++)
+                    Assert.True(other.EventLoop.Post(() => ran++));
+                while (!other.HasEnded)
+                    await EventLoop.Current!.Delay(TimeSpan.FromMinutes(1));
+                sent = other.EventLoop.Statistics.WakeUpsSent;
+            },
+            new SimOptions { Mode = mode });
+        Assert.Equal(3, ran);
+        Assert.InRange(sent, 1, 3);
+    }
+
+    [Fact]
+    public void A_stepped_loop_that_would_block_the_others_is_told()
+    {
+        SimulationException exception = Assert.Throws<SimulationException>(() => Sim.Run(1, sim =>
+        {
+            // Blocking, for want of EFD_NONBLOCK.
+            Read(sim.Kernel, sim.Kernel.EventFd(0, EventFdFlags.CloseOnExec));
+            return Task.CompletedTask;
+        }));
+        Assert.Equal(FindingKind.Misuse, exception.Kind);
+        Assert.Contains("would block", exception.Message);
     }
 
     private static unsafe ulong Read(Kernel kernel, int fd)

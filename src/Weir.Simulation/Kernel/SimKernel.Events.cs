@@ -109,7 +109,8 @@ public sealed unsafe partial class SimKernel
         epoll.Acquire(); // closed while somebody waits in it, it lives until he returns
         try
         {
-            int count = epoll.Wait(thread, events, maxEvents, DeadlineAfter(timeout));
+            int count = epoll.Wait(thread, events, maxEvents, thread.WaitIsOver ? 0 : DeadlineAfter(timeout));
+            thread.WaitIsOver = false;
             if (count == 0 && timeout == 0 && !World.IsLive)
                 World.Clock.AdvanceTo(World.Now + EmptyLook);
             return count == -(int)Errno.EINTR ? Interrupted(thread) : count;

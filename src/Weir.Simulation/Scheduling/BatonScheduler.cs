@@ -13,9 +13,10 @@ internal sealed class BatonScheduler : Scheduler
 {
     private readonly World _world;
     private readonly List<SimThread> _runnable = [];
-    private readonly Runner _main = new();
+    private readonly Baton _main = new();
     private SimThread? _running;
     private SimThread? _next; // for the main thread, when the baton comes to it
+    private SimThread? _outside;
     private ExceptionDispatchInfo? _failure;
     private bool _ended;
 
@@ -39,22 +40,21 @@ internal sealed class BatonScheduler : Scheduler
         SimThread thread = _world.AddThread(process, name);
         var runner = new Runner();
         thread.Runner = runner;
-        runner.Thread = new Thread(() => RunThread(thread, runner, body)) { IsBackground = true, Name = name };
-        runner.Thread.Start();
+        Carrier.Run(() => RunThread(thread, runner, body));
         return thread;
     }
 
-    /// <summary>A thread that is advanced by calls of <paramref name="step"/> on the scheduler's own thread.</summary>
-    internal SimThread AddStepped(SimKernel process, string name, Action step)
+    /// <summary>A loop that is advanced on the scheduler's own thread.</summary>
+    internal SimThread AddStepped(SimKernel process, string name, SteppedLoop loop)
     {
         SimThread thread = _world.AddThread(process, name);
-        thread.Runner = step;
+        thread.Runner = loop;
         return thread;
     }
 
     private void RunThread(SimThread thread, Runner runner, Action body)
     {
-        runner.Wait();
+        runner.Baton.Take();
         SimThread.Current = thread;
         try
         {
@@ -69,11 +69,10 @@ internal sealed class BatonScheduler : Scheduler
             Fail(exception);
         }
 
+        SimThread.Current = null;
         thread.End();
-        if (_ended)
-            _main.Go();
-        else
-            PassOn();
+        PassOn();
+        runner.Unwound.Give();
     }
 
     // The main thread
@@ -92,9 +91,9 @@ internal sealed class BatonScheduler : Scheduler
         }
         finally
         {
-            _ended = true;
-            _running = null;
+            _ended |= _failure != null;
             UnwindThreads();
+            _running = null;
         }
 
         _failure?.Throw();
@@ -105,12 +104,12 @@ internal sealed class BatonScheduler : Scheduler
         while (!_ended)
         {
             _running = thread;
-            if (thread.Runner is Action step)
+            if (thread.Runner is SteppedLoop loop)
             {
                 SimThread.Current = thread;
                 try
                 {
-                    step();
+                    loop.Step();
                 }
                 finally
                 {
@@ -120,8 +119,8 @@ internal sealed class BatonScheduler : Scheduler
                 return;
             }
 
-            ((Runner)thread.Runner!).Go();
-            _main.Wait();
+            ((Runner)thread.Runner!).Baton.Give();
+            _main.Take();
             if (_next == null)
                 return;
             thread = _next;
@@ -129,16 +128,36 @@ internal sealed class BatonScheduler : Scheduler
         }
     }
 
-    // Threads that are still there are told one by one, so that what they do while they unwind does not overlap.
+    // Threads that are still there are told one by one, so that what they do while they unwind does not overlap. Their finally blocks close
+    // what they have opened: the kernel goes on serving calls that do not block.
     private void UnwindThreads()
     {
-        foreach (SimThread thread in _world.Threads)
+        SimThread? before = SimThread.Current;
+        for (int i = 0; i < _world.Threads.Count; i++)
         {
-            if (thread.State == ThreadState.Ended || thread.Runner is not Runner runner)
+            SimThread thread = _world.Threads[i];
+            if (thread.State == ThreadState.Ended)
                 continue;
-            runner.Go();
-            runner.Thread!.Join(TimeSpan.FromSeconds(2)); // one that never enters the kernel again is left to itself
+            _running = thread;
+            if (thread.Runner is Runner runner)
+            {
+                runner.Baton.Give();
+                runner.Unwound.TryTake(TimeSpan.FromSeconds(2)); // one that never enters the kernel again is left to itself
+                continue;
+            }
+
+            SimThread.Current = thread;
+            try
+            {
+                ((SteppedLoop)thread.Runner!).Abandon();
+            }
+            catch (Exception)
+            {
+                // The failure that ended the simulation is the one to report.
+            }
         }
+
+        SimThread.Current = before;
     }
 
     /// <summary>Takes note of the failure that ends the simulation; the first one counts.</summary>
@@ -148,20 +167,40 @@ internal sealed class BatonScheduler : Scheduler
         _ended = true;
     }
 
+    /// <summary>For findings made inside a call: whatever the program's own code does with the exception, the simulation is over.</summary>
+    internal Exception Raise(Exception finding)
+    {
+        Fail(finding);
+        return finding;
+    }
+
     // Switching
 
     internal override SimThread Enter(SimKernel process)
     {
+        if (_running == null)
+            return EnterFromOutside(process);
         if (SimThread.Current is not { } thread || thread != _running)
-            throw _world.Escaped(process);
+            throw _ended ? new SimulationEndedException() : Raise(_world.Escaped(process));
         if (_ended)
-            throw new SimulationEndedException();
-        Preempt(thread);
+            CountUnwinding(thread);
+        else
+            Preempt(thread);
         return thread;
+    }
+
+    // One that has been told and calls on and on is told again.
+    private static void CountUnwinding(SimThread thread)
+    {
+        const int MostCalls = 100_000;
+        if (++thread.CallsWhileUnwinding > MostCalls)
+            throw new SimulationEndedException();
     }
 
     internal override void Leave(SimThread thread)
     {
+        if (thread == _outside)
+            SimThread.Current = null;
     }
 
     /// <summary>A point where another thread may go on instead. A stepped thread is not interrupted.</summary>
@@ -171,10 +210,39 @@ internal sealed class BatonScheduler : Scheduler
             Switch(thread, runner);
     }
 
+    // Before the threads run, and after they have: whoever set the simulation up makes calls as a thread that is alone in the world.
+    private SimThread EnterFromOutside(SimKernel process)
+    {
+        if (_outside?.Process != process)
+            _outside = new SimThread(_world, process, -1, "outside");
+        SimThread.Current = _outside;
+        return _outside;
+    }
+
+    private void BlockOutside(SimThread thread)
+    {
+        while (thread.State == ThreadState.Blocked)
+        {
+            long next = _world.Clock.NextTime;
+            if (next == World.Never)
+                throw new InvalidOperationException($"{thread.Call.ManName()}(fd {thread.CallDescriptor}) would block for ever: nothing runs beside it.");
+            _world.Clock.AdvanceTo(next);
+            _world.Clock.FireDue();
+        }
+    }
+
     internal override void Block(SimThread thread)
     {
+        if (thread == _outside)
+        {
+            BlockOutside(thread);
+            return;
+        }
+
+        if (_ended)
+            throw new SimulationEndedException();
         if (thread.Runner is not Runner runner)
-            throw _world.WouldBlock(thread);
+            throw Raise(_world.WouldBlock(thread));
         while (thread.State == ThreadState.Blocked)
             Switch(thread, runner);
     }
@@ -199,10 +267,10 @@ internal sealed class BatonScheduler : Scheduler
         if (next == thread)
             return;
         HandOver(next);
-        runner.Wait();
+        runner.Baton.Take();
+        _running = thread;
         if (_ended)
             throw new SimulationEndedException();
-        _running = thread;
     }
 
     // The thread has ended: somebody else goes on.
@@ -226,12 +294,12 @@ internal sealed class BatonScheduler : Scheduler
         if (next?.Runner is Runner runner)
         {
             _running = next;
-            runner.Go();
+            runner.Baton.Give();
         }
         else
         {
             _next = next; // a stepped one, or nobody: the main thread's matter
-            _main.Go();
+            _main.Give();
         }
     }
 
@@ -279,19 +347,12 @@ internal sealed class BatonScheduler : Scheduler
         }
     }
 
-    /// <summary>A place to wait for the baton. Spins first: the one who has it mostly gives it back within a microsecond.</summary>
+    /// <summary>How a thread with a real one beneath is run.</summary>
     private sealed class Runner
     {
-        private readonly SemaphoreSlim _baton = new(0);
+        internal Baton Baton { get; } = new();
 
-        internal Thread? Thread;
-
-        internal void Go() => _baton.Release();
-
-        internal void Wait()
-        {
-            // SemaphoreSlim spins before it blocks.
-            _baton.Wait();
-        }
+        /// <summary>Given when its body has returned, for those who wait for it in the end.</summary>
+        internal Baton Unwound { get; } = new();
     }
 }

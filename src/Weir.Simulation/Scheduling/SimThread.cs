@@ -52,6 +52,12 @@ internal sealed class SimThread
     /// <summary>While blocked: until when; <see cref="World.Never"/>: without limit.</summary>
     internal long Deadline { get; private set; } = World.Never;
 
+    /// <summary>The deadline of the last block, which a thread that was woken for nothing keeps.</summary>
+    internal long LastDeadline { get; private set; } = World.Never;
+
+    /// <summary>A stepped loop has waited outside the call: its next wait only looks what there is.</summary>
+    internal bool WaitIsOver { get; set; }
+
     /// <summary>The call it is in or about to enter, for findings.</summary>
     internal SystemCall Call { get; set; }
 
@@ -60,6 +66,9 @@ internal sealed class SimThread
 
     /// <summary>The last block ended by its deadline.</summary>
     internal bool TimedOut { get; private set; }
+
+    /// <summary>Calls since the simulation has ended under it.</summary>
+    internal int CallsWhileUnwinding { get; set; }
 
     /// <summary>What the scheduler keeps with it: how it is run.</summary>
     internal object? Runner { get; set; }
@@ -78,7 +87,7 @@ internal sealed class SimThread
     internal void BeginBlock(long deadline)
     {
         State = ThreadState.Blocked;
-        Deadline = deadline;
+        Deadline = LastDeadline = deadline;
         TimedOut = false;
         if (deadline != World.Never && !World.IsLive)
             _timeout = World.Clock.At(deadline, OnTimeout);

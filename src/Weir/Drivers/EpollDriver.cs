@@ -234,6 +234,9 @@ internal sealed partial class EpollDriver : IoDriver
 
     internal override int Wait(long timeout) => _set.Wait(timeout);
 
+    // An epoll set may be polled like any other file. Rebuild makes another.
+    internal override int WaitDescriptor => _set.FileDescriptor;
+
     internal override void Dispatch(int count)
     {
         for (int i = 0; i < count; i++)

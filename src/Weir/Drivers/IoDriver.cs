@@ -98,6 +98,12 @@ internal abstract class IoDriver : IDisposable
     /// <summary>Waits up to <paramref name="timeout"/> nanoseconds (negative: for ever) and returns how many events there are.</summary>
     internal abstract int Wait(long timeout);
 
+    /// <summary>
+    /// The descriptor that is readable when <see cref="Wait"/> has something to return, for those who wait elsewhere. It may be another one
+    /// after a dispatch; -1 after the end.
+    /// </summary>
+    internal abstract int WaitDescriptor { get; }
+
     /// <summary>Turns the events of the last wait into queued operations.</summary>
     internal abstract void Dispatch(int count);
 

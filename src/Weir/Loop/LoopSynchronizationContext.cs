@@ -22,6 +22,8 @@ internal sealed class LoopSynchronizationContext(LoopWorkQueue queue) : Synchron
             return;
         }
 
+        if (EventLoop.Current is { IsStepped: true })
+            throw new InvalidOperationException("Send would block the thread that this loop shares with the one it sends to: use Post, or await InvokeAsync.");
         using var done = new ManualResetEventSlim();
         ExceptionDispatchInfo? failure = null;
         bool accepted = queue.Post(new RunEntry(() =>
