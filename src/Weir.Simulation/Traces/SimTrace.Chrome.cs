@@ -116,7 +116,7 @@ public sealed partial class SimTrace
         Begin(json, entry, Descriptor(entry), "C", shown);
         json.WriteStartObject("args");
         foreach (EpollEvents events in Shown)
-            json.WriteNumber(events.ToString(), (entry.Events & events) != 0 ? 1 : 0);
+            json.WriteNumber(TraceText.Mask(events), (entry.Events & events) != 0 ? 1 : 0);
         json.WriteEndObject();
         json.WriteEndObject();
     }

@@ -58,8 +58,8 @@ public sealed partial class SimTrace
         EntryKind.Returned => $"... {entry.Call.ManName()} = {ResultOf(entry)}",
         EntryKind.Woke => $"    wakes {entry.Name}",
         EntryKind.Queued => $"    epoll queues {Descriptor(entry)}",
-        EntryKind.Delivered => $"    epoll delivers {Descriptor(entry)}: {entry.Events}",
-        EntryKind.Readiness => $"    {Descriptor(entry)} is {(entry.Events == EpollEvents.None ? "not ready" : $"ready: {entry.Events}")}",
+        EntryKind.Delivered => $"    epoll delivers {Descriptor(entry)}: {TraceText.Mask(entry.Events)}",
+        EntryKind.Readiness => $"    {Descriptor(entry)} is {(entry.Events == EpollEvents.None ? "not ready" : $"ready: {TraceText.Mask(entry.Events)}")}",
         EntryKind.Gone => $"    {Descriptor(entry)} is closed",
         _ => $"    {entry.Name}",
     };

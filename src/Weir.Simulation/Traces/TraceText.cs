@@ -13,7 +13,7 @@ internal static class TraceText
         StepKind.Entered => $"{Call(step.Call, step.Fd, null)} ...",
         StepKind.Woken => $"wakes {((SimThread)step.Subject!).Name}",
         StepKind.Queued when step.Subject is EpollItem item => $"fd {item.Fd} {item.File.Kind} is queued in epoll #{item.Epoll.Number}",
-        StepKind.Delivered when step.Subject is EpollItem item => $"fd {item.Fd} {item.File.Kind} is delivered by epoll #{item.Epoll.Number}: {step.Events}",
+        StepKind.Delivered when step.Subject is EpollItem item => $"fd {item.Fd} {item.File.Kind} is delivered by epoll #{item.Epoll.Number}: {Mask(step.Events)}",
         StepKind.Released => $"{step.Subject} is gone",
         _ => $"{step.Subject}",
     };
@@ -25,6 +25,9 @@ internal static class TraceText
     /// <summary>What it returned: a number, an errno's name, a descriptor.</summary>
     internal static string Result(SystemCall call, long result)
         => result < 0 ? ((Errno)(-result)).ToString() : ReturnsDescriptor(call) ? $"fd {result}" : result.ToString(System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>A mask by the names of epoll_ctl(2).</summary>
+    internal static string Mask(EpollEvents events) => events.ToString().ToUpperInvariant().Replace(", ", "|", StringComparison.Ordinal);
 
     internal static bool ReturnsDescriptor(SystemCall call) => call
         is SystemCall.Open or SystemCall.Dup3 or SystemCall.Socket or SystemCall.Accept4 or SystemCall.EpollCreate1 or SystemCall.EventFd
