@@ -41,6 +41,9 @@ internal abstract class SimFile
     /// <summary>What is true of it now, as its f_op->poll would say.</summary>
     internal abstract EpollEvents Poll();
 
+    /// <summary>As <see cref="Poll()"/>, for onlookers: looking must leave no mark that a later wake depends on.</summary>
+    internal virtual EpollEvents Readiness => Poll();
+
     /// <summary>As <see cref="Poll()"/>, judged for a thread: signalfd tells every thread of its own signals.</summary>
     internal virtual EpollEvents PollFor(SimThread? thread) => Poll();
 

@@ -14,10 +14,13 @@ public enum FindingKind
 
     /// <summary>Work went to a thread that the simulation does not run.</summary>
     Escape,
+
+    /// <summary>Two runs with one seed were not the same: something is not determined by it.</summary>
+    Nondeterminism,
 }
 
 /// <summary>A simulation has found something: what, and all that a person needs to act on it.</summary>
-public sealed class SimulationException : Exception
+public sealed partial class SimulationException : Exception
 {
     internal SimulationException(FindingKind kind, string message, Exception? inner = null)
         : base(message, inner)

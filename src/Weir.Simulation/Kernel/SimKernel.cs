@@ -60,9 +60,13 @@ public sealed unsafe partial class SimKernel : Kernel
 
     private Call Begin(SystemCall call, int fd = -1)
     {
+        // Before others may go first: a schedule in words says at which call a thread was stopped.
+        if (SimThread.Current is { } caller)
+            (caller.Call, caller.CallDescriptor) = (call, fd);
         SimThread thread = World.Scheduler.Enter(this);
         thread.Call = call;
         thread.CallDescriptor = fd;
+        World.Log.Entered(thread, call, fd);
         return new Call(World, thread, World.Faults.Before(thread, call, fd));
     }
 

@@ -58,7 +58,7 @@ internal sealed class SimThread
     /// <summary>A stepped loop has waited outside the call: its next wait only looks what there is.</summary>
     internal bool WaitIsOver { get; set; }
 
-    /// <summary>The call it is in, for findings.</summary>
+    /// <summary>The call it is in or about to enter, for findings.</summary>
     internal SystemCall Call { get; set; }
 
     /// <summary>The descriptor that call is about.</summary>
@@ -108,6 +108,7 @@ internal sealed class SimThread
         Deadline = World.Never;
         _timeout?.Cancel();
         _timeout = null;
+        World.Log.Woken(this);
         World.Scheduler.OnWoken(this);
     }
 
