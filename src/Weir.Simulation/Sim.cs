@@ -4,7 +4,7 @@ namespace Weir.Simulation;
 /// A simulation: a program on emulated machines under virtual time, every schedule determined by a seed. <see cref="Run(ulong, Func{Sim, Task}, SimOptions?)"/> runs it once.
 /// </summary>
 /// <remarks>Members may be called by code that the simulation runs, and by no other.</remarks>
-public sealed class Sim
+public sealed partial class Sim
 {
     private readonly World _world;
     private readonly SimOptions _options;
@@ -16,6 +16,7 @@ public sealed class Sim
         Seed = seed;
         _options = options;
         _world = new World(choices, options);
+        _world.Seed = seed;
         Kernel = new SimKernel(new Machine(_world, "host"), "main");
         Random = new SimRandom(seed);
     }
@@ -65,6 +66,7 @@ public sealed class Sim
         ArgumentNullException.ThrowIfNull(main);
         var loop = new SimLoop(this, name, main, kernel ?? Kernel, configure);
         _loops.Add(loop);
+        _world.Loops.Add(loop);
         switch (_world.Scheduler)
         {
             case BatonScheduler scheduler when _options.Mode == SimMode.Stepping:
@@ -124,7 +126,9 @@ public sealed class Sim
         else
             JoinLive();
         if (_loops.FirstOrDefault(loop => loop.Failure != null && !loop.IsObserved) is { } failed)
-            throw new SimulationException(FindingKind.Failure, $"{failed.Name}: {failed.Failure!.Message}", failed.Failure);
+            throw Report.Make(_world, FindingKind.Failure, $"{failed.Name}: {failed.Failure!.Message}", "", inner: failed.Failure);
+        if (_world.Detectors.AtEnd() is { } finding)
+            throw finding;
     }
 
     // The program is over: what it left running is asked to end.

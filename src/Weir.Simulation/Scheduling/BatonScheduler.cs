@@ -21,10 +21,9 @@ internal sealed class BatonScheduler : Scheduler
 
     internal BatonScheduler(World world) => _world = world;
 
-    /// <summary>Called when nobody can run, no time is left to pass, and threads are blocked.</summary>
-    internal Func<Exception?> OnStuck { get; set; } = () => null;
-
     internal override long Now => _world.Clock.Now;
+
+    internal override bool HasEnded => _ended;
 
     internal override bool IsHeldByCaller => SimThread.Current == _running;
 
@@ -175,10 +174,16 @@ internal sealed class BatonScheduler : Scheduler
 
     // Switching
 
-    internal override SimThread Enter(SimKernel process)
+    internal override SimThread? Enter(SimKernel process)
     {
         if (SimThread.Current is not { } thread || thread != _running)
-            throw _ended ? new SimulationEndedException() : Raise(_world.Escaped(process));
+        {
+            _world.Detectors.Escaped(process);
+            return null;
+        }
+
+        if (_world.Detectors.HasEscape && !_ended)
+            throw Raise(_world.Detectors.MakeEscape());
         if (_ended)
             CountUnwinding(thread);
         else
@@ -287,13 +292,15 @@ internal sealed class BatonScheduler : Scheduler
             long next = _world.Clock.NextTime;
             if (next != World.Never && _world.Threads.Any(thread => thread.State == ThreadState.Blocked))
             {
+                if (_world.Detectors.BeforeJump() is { } finding)
+                    throw finding;
                 _world.Clock.AdvanceTo(next);
                 continue;
             }
 
             if (_world.Threads.All(thread => thread.State == ThreadState.Ended))
                 return null;
-            throw OnStuck() ?? new InvalidOperationException("Nobody can run and nothing will happen.");
+            throw _world.Detectors.Stuck();
         }
 
         return null;
