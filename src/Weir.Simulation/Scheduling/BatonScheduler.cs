@@ -16,6 +16,7 @@ internal sealed class BatonScheduler : Scheduler
     private readonly Baton _main = new();
     private SimThread? _running;
     private SimThread? _next; // for the main thread, when the baton comes to it
+    private SimThread? _outside;
     private ExceptionDispatchInfo? _failure;
     private bool _ended;
 
@@ -89,9 +90,9 @@ internal sealed class BatonScheduler : Scheduler
         }
         finally
         {
-            _ended = true;
-            _running = null;
+            _ended |= _failure != null;
             UnwindThreads();
+            _running = null;
         }
 
         _failure?.Throw();
@@ -176,6 +177,8 @@ internal sealed class BatonScheduler : Scheduler
 
     internal override SimThread? Enter(SimKernel process)
     {
+        if (_running == null)
+            return EnterFromOutside(process);
         if (SimThread.Current is not { } thread || thread != _running)
         {
             _world.Detectors.Escaped(process);
@@ -201,6 +204,8 @@ internal sealed class BatonScheduler : Scheduler
 
     internal override void Leave(SimThread thread)
     {
+        if (thread == _outside)
+            SimThread.Current = null;
     }
 
     /// <summary>A point where another thread may go on instead. A stepped thread is not interrupted.</summary>
@@ -210,8 +215,35 @@ internal sealed class BatonScheduler : Scheduler
             Switch(thread, runner);
     }
 
+    // Before the threads run, and after they have: whoever set the simulation up makes calls as a thread that is alone in the world.
+    private SimThread EnterFromOutside(SimKernel process)
+    {
+        if (_outside?.Process != process)
+            _outside = new SimThread(_world, process, -1, "outside");
+        SimThread.Current = _outside;
+        return _outside;
+    }
+
+    private void BlockOutside(SimThread thread)
+    {
+        while (thread.State == ThreadState.Blocked)
+        {
+            long next = _world.Clock.NextTime;
+            if (next == World.Never)
+                throw new InvalidOperationException($"{thread.Call.ManName()}(fd {thread.CallDescriptor}) would block for ever: nothing runs beside it.");
+            _world.Clock.AdvanceTo(next);
+            _world.Clock.FireDue();
+        }
+    }
+
     internal override void Block(SimThread thread)
     {
+        if (thread == _outside)
+        {
+            BlockOutside(thread);
+            return;
+        }
+
         if (_ended)
             throw new SimulationEndedException();
         if (thread.Runner is not Runner runner)
