@@ -23,10 +23,9 @@ internal sealed class BatonScheduler : Scheduler
 
     internal BatonScheduler(World world) => _world = world;
 
-    /// <summary>Called when nobody can run, no time is left to pass, and threads are blocked.</summary>
-    internal Func<Exception?> OnStuck { get; set; } = () => null;
-
     internal override long Now => _world.Clock.Now;
+
+    internal override bool HasEnded => _ended;
 
     internal override bool IsHeldByCaller => SimThread.Current == _running;
 
@@ -179,12 +178,18 @@ internal sealed class BatonScheduler : Scheduler
 
     // Switching
 
-    internal override SimThread Enter(SimKernel process)
+    internal override SimThread? Enter(SimKernel process)
     {
         if (_running == null)
             return EnterFromOutside(process);
         if (SimThread.Current is not { } thread || thread != _running)
-            throw _ended ? new SimulationEndedException() : Raise(_world.Escaped(process));
+        {
+            _world.Detectors.Escaped(process);
+            return null;
+        }
+
+        if (_world.Detectors.HasEscape && !_ended)
+            throw Raise(_world.Detectors.MakeEscape());
         if (_ended)
             CountUnwinding(thread);
         else
@@ -336,7 +341,7 @@ internal sealed class BatonScheduler : Scheduler
                 if (_runnable.Count > 1)
                     _runnable.RemoveAt(0);
                 else if (!MoveClock())
-                    throw OnStuck() ?? new InvalidOperationException($"{running.Name} spins for ever: nobody else can run.");
+                    throw _world.Detectors.Stuck();
             }
 
             if (_runnable.Count > 0)
@@ -348,7 +353,7 @@ internal sealed class BatonScheduler : Scheduler
                 continue;
             if (_world.Threads.All(thread => thread.State == ThreadState.Ended))
                 return null;
-            throw OnStuck() ?? new InvalidOperationException("Nobody can run and nothing will happen.");
+            throw _world.Detectors.Stuck();
         }
 
         return null;
@@ -360,6 +365,8 @@ internal sealed class BatonScheduler : Scheduler
         long next = _world.Clock.NextTime;
         if (next == World.Never || !_world.Threads.Any(thread => thread.State == ThreadState.Blocked))
             return false;
+        if (_world.Detectors.BeforeJump() is { } finding)
+            throw finding;
         _world.Clock.AdvanceTo(next);
         return true;
     }

@@ -18,6 +18,9 @@ internal readonly struct Inbox
             _place = new MarkedInbox(owner, _entries);
     }
 
+    /// <summary>What is visible in it now, for those who look for what went wrong.</summary>
+    internal IEnumerable<RunEntry> Entries => _entries;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal bool IsEmpty(Mark site) => Marks.On ? Marks.Observer.Read(site, _place!) == 0 : _entries.IsEmpty;
 

@@ -32,6 +32,21 @@ internal sealed class LoopWorkQueue : WorkQueue
 
     internal bool InboxIsEmpty(Mark site) => _inbox.IsEmpty(site);
 
+    /// <summary>Whether the inbox holds anything that a sleeping loop is to be woken for. Timers need not be: it may wake by then anyway.</summary>
+    internal bool HasPostThatWakes
+    {
+        get
+        {
+            foreach (RunEntry entry in _inbox.Entries)
+            {
+                if (entry.Target is not LoopWork { IsTimer: true })
+                    return true;
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>Entries that came from other threads.</summary>
     internal long Posts { get; private set; }
 
