@@ -7,8 +7,6 @@ public readonly record struct Ready(ulong Data, EpollEvents Events)
 {
     public static implicit operator Ready((Fd Fd, EpollEvents Events) pair) => new(pair.Fd.Id, pair.Events);
 
-    public static implicit operator Ready((ulong Data, EpollEvents Events) pair) => new(pair.Data, pair.Events);
-
     public static implicit operator Ready((int Data, EpollEvents Events) pair) => new((ulong)pair.Data, pair.Events);
 }
 
