@@ -102,6 +102,9 @@ public sealed class Sim
             {
                 body();
             }
+            catch (ProcessEndedException)
+            {
+            }
             catch (Exception exception)
             {
                 _liveFailure ??= exception;

@@ -52,7 +52,7 @@ public sealed class SimLoop
     public void Stop()
     {
         _stopRequested = true;
-        if (!HasEnded)
+        if (!HasEnded && !Kernel.HasExited)
             EventLoop?.Stop();
     }
 
@@ -70,6 +70,10 @@ public sealed class SimLoop
         try
         {
             EventLoop.Run(Main, _options);
+        }
+        catch (Exception exception) when (Kernel.HasExited && exception is not SimulationException)
+        {
+            // It has ended with its process.
         }
         catch (Exception exception) when (exception is not (SimulationException or SimulationEndedException))
         {

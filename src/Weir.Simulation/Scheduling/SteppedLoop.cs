@@ -44,6 +44,11 @@ internal sealed class SteppedLoop
                 return;
             }
         }
+        catch (Exception exception) when (_thread.Process.HasExited && exception is not SimulationException)
+        {
+            End(null); // with its process
+            return;
+        }
         catch (Exception exception) when (exception is not (SimulationException or SimulationEndedException))
         {
             End(exception);
