@@ -23,6 +23,20 @@ internal sealed partial class UnixDatagramSocket : UnixSocket
         return mask;
     }
 
+    // All packets, or the next datagram.
+    private protected override int UnreadLength
+    {
+        get
+        {
+            if (Type == SocketKind.Datagram)
+                return ReceiveQueue.First?.Length ?? 0;
+            int length = 0;
+            for (UnixMessage? message = ReceiveQueue.First; message != null; message = message.Next)
+                length += message.Length;
+            return length;
+        }
+    }
+
     internal override int Connect(SimThread thread, ReadOnlySpan<byte> address)
         => Type == SocketKind.SeqPacket ? base.Connect(thread, address) : ConnectDatagrams(address);
 

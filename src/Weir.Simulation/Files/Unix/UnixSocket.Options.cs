@@ -80,9 +80,11 @@ internal abstract partial class UnixSocket
             case InQueueRequest:
                 if (IsListening)
                     return -(int)Errno.EINVAL;
-                answer = UnreadLength();
+                answer = UnreadLength;
                 break;
             case AtMarkRequest:
+                if (Type != SocketKind.Stream)
+                    return -(int)Errno.EOPNOTSUPP;
                 answer = IsAtMark ? 1 : 0;
                 break;
             default:
@@ -95,14 +97,6 @@ internal abstract partial class UnixSocket
         return 0;
     }
 
-    // unix_inq_len: everything, or the next datagram.
-    private int UnreadLength()
-    {
-        if (Type == SocketKind.Datagram)
-            return ReceiveQueue.First?.Length ?? 0;
-        int length = 0;
-        for (UnixMessage? message = ReceiveQueue.First; message != null; message = message.Next)
-            length += message.Unread;
-        return length;
-    }
+    /// <summary>unix_inq_len.</summary>
+    private protected abstract int UnreadLength { get; }
 }

@@ -292,7 +292,9 @@ internal abstract partial class UnixSocket : SimSocket
         if (tellsPeer)
         {
             peer!.ShutdownState = UnixShutdown.Both;
-            if (ReceiveQueue.First != null || isEmbryo)
+            // One empty buffer at the front is the mark of an urgent byte that was taken, and no data.
+            UnixMessage? unread = ReceiveQueue.First is { Unread: 0 } mark ? mark.Next : ReceiveQueue.First;
+            if (unread != null || isEmbryo)
                 peer.PendingError = Errno.ECONNRESET;
         }
 

@@ -6,6 +6,11 @@ namespace Weir.Simulation;
 /// </summary>
 internal sealed partial class UnixStreamSocket(Machine machine) : UnixSocket(machine, SocketKind.Stream)
 {
+    // u->inq_len. As in Linux 6.18, an urgent byte that a read passes over stays counted.
+    private int _unread;
+
+    private protected override int UnreadLength => _unread;
+
     // unix_poll
     internal override EpollEvents Poll()
         => base.Poll() | (_urgent != null ? EpollEvents.Pri : 0) | (IsWritable() ? WritableKey : 0);
@@ -77,8 +82,10 @@ internal sealed partial class UnixStreamSocket(Machine machine) : UnixSocket(mac
         }
 
         AddCredentials(message, thread, other);
+        var receiver = (UnixStreamSocket)other;
+        receiver._unread += size;
         if (isUrgent)
-            ((UnixStreamSocket)other)._urgent = message;
+            receiver._urgent = message;
         other.ReceiveQueue.Add(message);
         other.WaitQueue.Wake(ReadableKey);
         return 0;
@@ -170,6 +177,7 @@ internal sealed partial class UnixStreamSocket(Machine machine) : UnixSocket(mac
             }
 
             message.Consumed += chunk;
+            _unread = Math.Max(0, _unread - chunk);
             files = TakeFiles(message);
             if (message.Unread > 0)
                 break;
