@@ -46,6 +46,11 @@ internal abstract class SimSocket : SimFile
 
     internal override WaitQueue WaitQueue { get; } = new();
 
+    internal override bool IsStream => Type == SocketKind.Stream && !IsListening;
+
+    /// <summary>Breaks an established connection as a reset that comes from outside does. False: there is none, or it cannot be broken so.</summary>
+    internal virtual bool TryReset() => false;
+
     /// <summary>SO_ERROR: an error that the next call returns once.</summary>
     internal Errno PendingError { get; set; }
 

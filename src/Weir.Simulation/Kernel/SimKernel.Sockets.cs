@@ -152,7 +152,7 @@ public sealed unsafe partial class SimKernel
         IoVector vector = new() { Base = buffer, Length = length }, shortened;
         IoVector* vectors = &vector;
         int count = 1;
-        World.Faults.Shorten(call.Thread, ref vectors, ref count, &shortened);
+        World.Faults.Shorten(Found(fd), writes: false, ref vectors, ref count, &shortened, flags);
         var user = new UserBuffer(vectors, count);
         return call.Returns(Found(fd).Receive(call.Thread, ref user, flags, null));
     }
@@ -167,7 +167,7 @@ public sealed unsafe partial class SimKernel
         IoVector vector = new() { Base = buffer, Length = length }, shortened;
         IoVector* vectors = &vector;
         int count = 1;
-        World.Faults.Shorten(call.Thread, ref vectors, ref count, &shortened);
+        World.Faults.Shorten(Found(fd), writes: true, ref vectors, ref count, &shortened, flags);
         var user = new UserBuffer(vectors, count);
         return call.Returns(Found(fd).Send(call.Thread, ref user, flags, null));
     }
