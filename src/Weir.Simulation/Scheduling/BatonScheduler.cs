@@ -3,7 +3,7 @@ using System.Runtime.ExceptionServices;
 namespace Weir.Simulation;
 
 /// <summary>Unwinds the threads of a simulation that has ended early.</summary>
-internal sealed class SimulationEndedException() : Exception("The simulation has ended.");
+internal class SimulationEndedException(string message = "The simulation has ended.") : Exception(message);
 
 /// <summary>
 /// Deterministic modes: one simulated thread runs at a time, and whoever holds the baton decides by the strategy who gets it next. Stepped
