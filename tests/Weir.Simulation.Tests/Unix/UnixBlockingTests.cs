@@ -158,6 +158,85 @@ public unsafe class UnixBlockingTests
         Assert.Equal("\"ok\"", got);
     }
 
+    [Theory]
+    [InlineData(false, "EINTR", "\"ab\"")]
+    [InlineData(true, "\"ab\"", "\"cd\"")]
+    public void A_signal_interrupts_a_read_that_has_nothing_unless_its_handler_restarts_it(bool restart, string first, string second)
+    {
+        var got = new List<string>();
+        RunSignalled(restart, got, kernel => Read(kernel, 6), Write);
+        Assert.Equal([first, second], got);
+
+        static void Write(SimKernel kernel)
+        {
+            kernel.Raise(User);
+            kernel.Poll(null, 0, 1);
+            UnixBlockingTests.Write(kernel, 5, "ab");
+            kernel.Poll(null, 0, 1);
+            UnixBlockingTests.Write(kernel, 5, "cd");
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_signal_ends_a_read_for_all_with_what_there_is(bool restart)
+    {
+        var got = new List<string>();
+        RunSignalled(restart, got, kernel => Read(kernel, 6, 4, MessageFlags.WaitAll), kernel =>
+        {
+            Write(kernel, 5, "ab");
+            kernel.Poll(null, 0, 1);
+            kernel.Raise(User);
+            kernel.Poll(null, 0, 1);
+            Write(kernel, 5, "cdef");
+        });
+        Assert.Equal(["\"ab\"", "\"cdef\""], got);
+    }
+
+    [Fact]
+    public void A_signal_ends_a_write_with_what_was_sent()
+    {
+        var got = new List<string>();
+        RunSignalled(true, got, kernel =>
+        {
+            byte[] data = new byte[1_000_000];
+            fixed (byte* bytes = data)
+                return kernel.Write(5, bytes, (nuint)data.Length) is > 100_000 and < 300_000 ? "a part" : "something else";
+        }, kernel =>
+        {
+            kernel.Raise(User);
+            kernel.Poll(null, 0, 1);
+            kernel.Close(6);
+        });
+        Assert.Equal(["a part", "something else"], got);
+    }
+
+    private const int User = 10; // SIGUSR1
+
+    // Numbers 5 and 6 are a blocking pair; one thread calls twice and the other, each time it is its turn, has seen it wait.
+    private static void RunSignalled(bool restart, List<string> got, Func<SimKernel, string> call, Action<SimKernel> other) => Sim.Run(
+        1,
+        sim =>
+        {
+            Assert.Equal((5, 6), BlockingPair(sim.Kernel));
+            sim.Kernel.HandleSignal(User, restart: restart);
+            sim.Thread("caller", () =>
+            {
+                got.Add(call(sim.Kernel));
+                got.Add(call(sim.Kernel));
+            });
+            sim.Thread("other", () =>
+            {
+                sim.Kernel.BlockSignals(1ul << (User - 1));
+                sim.Kernel.Poll(null, 0, 1); // time passes only when the caller waits
+                other(sim.Kernel);
+            });
+            sim.Kernel.BlockSignals(1ul << (User - 1));
+            return Task.CompletedTask;
+        },
+        new SimOptions { Mode = SimMode.Threads, Detect = SimDetectors.None });
+
     private delegate void Starter(string name, Action<Action<string>> body);
 
     // The notes of each thread, on the real kernel, on simulated threads under several seeds, and on live ones.

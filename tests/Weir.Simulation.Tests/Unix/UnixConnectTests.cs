@@ -151,6 +151,24 @@ public class UnixConnectTests
     });
 
     [Fact]
+    public void A_path_is_what_it_leads_to_however_it_is_spelled() => UnixProgram.Compare(p =>
+    {
+        string path = p.NewPath(), name = Path.GetFileName(path);
+        p.Listener(UnixProgram.Address($"/tmp/./{name}"), 5);
+        p.Connect(p.Socket(SocketKind.Stream), UnixProgram.Address(path));
+        p.Connect(p.Socket(SocketKind.Stream), UnixProgram.Address(path + "/"));
+        p.Connect(p.Socket(SocketKind.Stream), UnixProgram.Address(path + "/x"));
+        p.Connect(p.Socket(SocketKind.Stream), UnixProgram.Address("/tmp"));
+        p.Bind(p.Socket(SocketKind.Stream), UnixProgram.Address($"/tmp//{name}"));
+        p.Bind(p.Socket(SocketKind.Stream), UnixProgram.Address(path + "/x"));
+        p.Bind(p.Socket(SocketKind.Stream), UnixProgram.Address($"/tmp/no-such-directory-{name}/x"));
+        p.Bind(p.Socket(SocketKind.Stream), UnixProgram.Address($"/tmp/x-{name}/"));
+        p.Bind(p.Socket(SocketKind.Stream), UnixProgram.Address("/tmp"));
+        p.Note("unlink", p.Unlink(path));
+        p.Connect(p.Socket(SocketKind.Stream), UnixProgram.Address(path));
+    });
+
+    [Fact]
     public void An_abstract_name_is_free_again_when_its_socket_is_closed() => UnixProgram.Compare(p =>
     {
         byte[] address = Abstract("weir-abstract-" + p.Kernel.Name);

@@ -43,7 +43,7 @@ internal sealed partial class UnixDatagramSocket
         if (buffer.Length > (nuint)(SendBufferSize - SendOverhead))
             return Error(Errno.EMSGSIZE);
         int length = (int)buffer.Length;
-        UnixMessage? message = Allocate(thread, flags, length, UnixMemory.DatagramTrueSize(length), out error);
+        UnixMessage? message = Allocate(thread, flags, length, UnixMemory.DatagramTrueSize(length), continues: false, out error);
         if (message == null)
             return error;
         try

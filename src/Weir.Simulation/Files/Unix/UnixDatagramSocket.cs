@@ -23,6 +23,10 @@ internal sealed partial class UnixDatagramSocket : UnixSocket
         return mask;
     }
 
+    internal override EpollEvents Readiness => base.Poll() | (IsWritable() && !IsHeldUp ? WritableKey : 0);
+
+    private bool IsHeldUp => Peer is { IsDead: false } other && other.Peer != this && ((UnixDatagramSocket)other).IsReceiveQueueFull;
+
     // All packets, or the next datagram.
     private protected override int UnreadLength
     {

@@ -7,7 +7,6 @@ internal abstract partial class UnixSocket
     private const SocketOption OutOfBandInline = (SocketOption)10;
     private const SocketOption PassCredentials = (SocketOption)16;
     private const SocketOption PeerCredentials = (SocketOption)17;
-    private const uint InQueueRequest = 0x541B; // FIONREAD, SIOCINQ
     private const uint OutQueueRequest = 0x5411; // TIOCOUTQ, SIOCOUTQ
     private const uint AtMarkRequest = 0x8905; // SIOCATMARK
 
@@ -77,7 +76,7 @@ internal abstract partial class UnixSocket
             case OutQueueRequest:
                 answer = _writeMemory;
                 break;
-            case InQueueRequest:
+            case FileRead:
                 if (IsListening)
                     return -(int)Errno.EINVAL;
                 answer = UnreadLength;
@@ -91,10 +90,7 @@ internal abstract partial class UnixSocket
                 return -(int)Errno.ENOTTY;
         }
 
-        if (!UserMemory.IsMapped(argument, sizeof(int)))
-            return -(int)Errno.EFAULT;
-        *(int*)argument = answer;
-        return 0;
+        return PutInt(argument, answer);
     }
 
     /// <summary>unix_inq_len.</summary>
