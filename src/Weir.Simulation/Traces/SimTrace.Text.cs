@@ -50,7 +50,7 @@ public sealed partial class SimTrace
     private string NameOf(int thread) => thread < 0 ? "-" : _world!.Threads[thread].Name;
 
     private static bool IsReturnOf(in Entry entered, in Entry returned)
-        => returned.Kind == EntryKind.Returned && returned.Thread == entered.Thread && returned.Time == entered.Time;
+        => returned.Kind == EntryKind.Returned && returned.Thread == entered.Thread;
 
     private static string TextOf(in Entry entry) => entry.Kind switch
     {

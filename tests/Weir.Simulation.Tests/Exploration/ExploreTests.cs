@@ -28,7 +28,7 @@ public class ExploreTests
     public void A_finding_says_in_words_what_is_special_about_its_schedule()
     {
         SimulationException finding = Find(new ExploreOptions { Mode = SimMode.Threads });
-        Assert.Matches(@"taker \d was stopped at write\(fd \d+ eventfd\); taker \d ran instead", finding.Message);
+        Assert.Matches(@"taker \d was stopped before write\(fd \d+ eventfd\); taker \d ran instead", finding.Message);
         Assert.Contains("1 preemption, 0 faults", finding.Message);
     }
 
