@@ -19,6 +19,8 @@ internal sealed class BatonScheduler : Scheduler
     private SimThread? _outside;
     private ExceptionDispatchInfo? _failure;
     private bool _ended;
+    private SimThread? _sliceOf;
+    private int _sliceUsed;
 
     internal BatonScheduler(World world) => _world = world;
 
@@ -309,10 +311,10 @@ internal sealed class BatonScheduler : Scheduler
         while (!_ended)
         {
             _world.Clock.FireDue();
-            Collect(running);
+            bool preempts = running is { State: ThreadState.Runnable } && !HasUsedItsSlice(running);
+            Collect(preempts ? running : null);
             if (_runnable.Count > 0)
             {
-                bool preempts = running is { State: ThreadState.Runnable };
                 return _runnable[_world.Choices.Thread(_runnable, preempts)];
             }
 
@@ -331,7 +333,23 @@ internal sealed class BatonScheduler : Scheduler
         return null;
     }
 
-    // The running one first, then in turn from the one after it.
+    // One that makes so many calls in a row waits for somebody else, by trying again and again: others get a turn, whatever the strategy.
+    private bool HasUsedItsSlice(SimThread running)
+    {
+        const int Slice = 500;
+        if (running != _sliceOf)
+        {
+            _sliceOf = running;
+            _sliceUsed = 0;
+        }
+
+        if (++_sliceUsed < Slice)
+            return false;
+        _sliceUsed = 0;
+        return true;
+    }
+
+    // The running one first, if it may go on, then in turn from the one after it; it comes last, and only if there is no other, if it may not.
     private void Collect(SimThread? running)
     {
         _runnable.Clear();
