@@ -19,6 +19,7 @@ public sealed partial class Sim
         Seed = seed;
         _options = options;
         _world = new World(choices, options);
+        _world.Seed = seed;
         Kernel = new SimKernel(new Machine(_world, "host"), "main");
         Random = new SimRandom(seed);
     }
@@ -65,6 +66,7 @@ public sealed partial class Sim
         ArgumentNullException.ThrowIfNull(main);
         var loop = new SimLoop(this, name, main, kernel ?? Kernel, configure);
         _loops.Add(loop);
+        _world.Loops.Add(loop);
         switch (_world.Scheduler)
         {
             case BatonScheduler scheduler when _options.Mode == SimMode.Stepping:
@@ -148,7 +150,9 @@ public sealed partial class Sim
         }
 
         if (_loops.FirstOrDefault(loop => loop.Failure != null && !loop.IsObserved) is { } failed)
-            throw new SimulationException(FindingKind.Failure, $"{failed.Name}: {failed.Failure!.Message}", failed.Failure);
+            throw Report.Make(_world, FindingKind.Failure, $"{failed.Name}: {failed.Failure!.Message}", "", inner: failed.Failure);
+        if (_world.Detectors.AtEnd() is { } finding)
+            throw finding;
     }
 
     // The program is over: what it left running is asked to end.

@@ -14,7 +14,7 @@ public enum SimMode
 }
 
 /// <summary>How a simulation runs.</summary>
-public class SimOptions
+public partial class SimOptions
 {
     /// <summary>On what its threads run. Defaults to <see cref="SimMode.Stepping"/>.</summary>
     public SimMode Mode { get; set; } = SimMode.Stepping;

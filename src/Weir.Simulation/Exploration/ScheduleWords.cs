@@ -34,7 +34,7 @@ internal sealed class ScheduleWords(World world)
         string call = thread.Call.ManName();
         if (thread.CallDescriptor < 0)
             return $"{preposition} {call}()";
-        string kind = thread.Process.Descriptors.Find(thread.CallDescriptor)?.Kind ?? "closed";
+        string kind = thread.CallProcess.Descriptors.Find(thread.CallDescriptor)?.Kind ?? "closed";
         return $"{preposition} {call}(fd {thread.CallDescriptor} {kind})";
     }
 

@@ -25,7 +25,7 @@ public sealed unsafe partial class SimKernel : Kernel
         // Numbers 0 to 2 are taken in every process, and nobody here reads or writes them.
         var terminal = new NullFile(World, "/dev/null", FileFlags.ReadWrite);
         for (int fd = 0; fd < 3; fd++)
-            Descriptors.Set(fd, terminal, closeOnExec: false);
+            Descriptors.Set(fd, terminal, closeOnExec: false, isInherited: true);
     }
 
     /// <summary>
@@ -58,15 +58,19 @@ public sealed unsafe partial class SimKernel : Kernel
 
     // A call in progress: enters the kernel, and on its end leaves it and the result in the log.
 
-    private Call Begin(SystemCall call, int fd = -1)
+    private Call Begin(SystemCall call, int fd = -1, int operation = 0)
     {
         // Before others may go first: a schedule in words says at which call a thread was stopped.
         if (SimThread.Current is { } caller)
             (caller.Call, caller.CallDescriptor) = (call, fd);
-        SimThread thread = World.Scheduler.Enter(this);
+        SimThread? thread = World.Scheduler.Enter(this);
+        if (thread == null)
+            return new Call(World, null!, -(int)Errno.EPERM);
         thread.Call = call;
         thread.CallDescriptor = fd;
-        World.Log.Entered(thread, call, fd);
+        thread.CallProcess = this;
+        thread.CallOperation = operation;
+        World.Log.Entered(thread);
         return new Call(World, thread, World.Faults.Before(thread, call, fd));
     }
 
@@ -77,20 +81,28 @@ public sealed unsafe partial class SimKernel : Kernel
         /// <summary>A fault that was asked for strikes: the call returns this and does nothing. 0: none.</summary>
         internal int Fault => fault;
 
+        /// <summary>
+        /// The caller is no thread of the simulation: its call must touch nothing. It is refused and not thrown at, because the exception
+        /// would come out wherever the pool happens to be, and end the test process instead of the simulation.
+        /// </summary>
+        internal bool IsRefused => thread == null;
+
         internal nint Returns(nint result)
         {
+            if (IsRefused)
+                return result;
+            world.Faults.After(thread, result);
             world.Log.Called(thread, thread.Call, thread.CallDescriptor, result);
+            world.Detectors.Called(thread, result);
             return result;
         }
 
-        internal int Returns(int result)
-        {
-            world.Log.Called(thread, thread.Call, thread.CallDescriptor, result);
-            return result;
-        }
+        internal int Returns(int result) => (int)Returns((nint)result);
 
         public void Dispose()
         {
+            if (IsRefused)
+                return;
             thread.Call = SystemCall.None;
             thread.CallDescriptor = -1;
             world.Scheduler.Leave(thread);
@@ -139,7 +151,7 @@ public sealed unsafe partial class SimKernel : Kernel
         for (int fd = 0; fd < 3; fd++)
             child.Descriptors.Take(fd)!.Drop();
         foreach ((int fd, SimFile file, _) in Descriptors.Open)
-            child.Descriptors.Set(fd, file, Descriptors.IsCloseOnExec(fd));
+            child.Descriptors.Set(fd, file, Descriptors.IsCloseOnExec(fd), isInherited: true);
         child.Descriptors.SoftLimit = Descriptors.SoftLimit;
         child.Descriptors.HardLimit = Descriptors.HardLimit;
         return child;
@@ -150,8 +162,11 @@ public sealed unsafe partial class SimKernel : Kernel
     {
         foreach ((int fd, _, _) in Descriptors.Open.ToArray())
         {
-            if (Descriptors.IsCloseOnExec(fd))
-                Descriptors.Take(fd)!.Drop();
+            if (!Descriptors.IsCloseOnExec(fd))
+                continue;
+            SimFile file = Descriptors.Take(fd)!;
+            file.Drop();
+            World.Detectors.Closed(this, fd, file);
         }
     }
 

@@ -1,6 +1,6 @@
 namespace Weir.Simulation;
 
-/// <summary>One thing that happened.</summary>
+/// <summary>One thing that happened. A call of epoll_ctl has its operation in <paramref name="Events"/>.</summary>
 internal readonly record struct Step(long Time, int Thread, StepKind Kind, SystemCall Call, int Fd, long Result, object? Subject, EpollEvents Events);
 
 internal enum StepKind : byte
@@ -44,15 +44,20 @@ internal sealed class StepLog(World world)
         }
     }
 
-    internal void Entered(SimThread thread, SystemCall call, int fd)
+    internal void Entered(SimThread thread)
     {
         if (Listener != null)
-            Listener(new Step(world.Now, thread.Id, StepKind.Entered, call, fd, 0, null, 0));
+            Listener(new Step(world.Now, thread.Id, StepKind.Entered, thread.Call, thread.CallDescriptor, 0, null, (EpollEvents)thread.CallOperation));
     }
 
-    internal void Called(SimThread thread, SystemCall call, int fd, long result) => Add(new Step(world.Now, thread.Id, StepKind.Call, call, fd, result, null, 0));
+    internal void Called(SimThread thread, SystemCall call, int fd, long result)
+        => Add(new Step(world.Now, thread.Id, StepKind.Call, call, fd, result, null, (EpollEvents)thread.CallOperation));
 
-    internal void ItemQueued(EpollItem item) => Add(new Step(world.Now, world.CurrentThread?.Id ?? -1, StepKind.Queued, 0, item.Fd, 0, item, 0));
+    internal void ItemQueued(EpollItem item)
+    {
+        item.Watch.QueuedAt = Count;
+        Add(new Step(world.Now, world.CurrentThread?.Id ?? -1, StepKind.Queued, 0, item.Fd, 0, item, 0));
+    }
 
     internal void ItemDelivered(EpollItem item, EpollEvents events) => Add(new Step(world.Now, world.CurrentThread?.Id ?? -1, StepKind.Delivered, 0, item.Fd, 0, item, events));
 

@@ -71,9 +71,15 @@ internal sealed class SteppedLoop
         _thread.WaitIsOver = true;
         if (epoll.PollFor(_thread) != EpollEvents.None)
             return;
+        if (_world.Faults.Interrupts(_thread, SystemCall.EpollPWait2))
+        {
+            _thread.WasStopped = true;
+            return;
+        }
+
         _thread.Call = SystemCall.EpollPWait2;
         _thread.CallDescriptor = _stepper.WaitDescriptor;
-        _world.Log.Entered(_thread, _thread.Call, _thread.CallDescriptor);
+        _world.Log.Entered(_thread);
         _parkedIn = epoll;
         epoll.AddWaiter(_wait);
         _thread.BeginBlock(deadline);

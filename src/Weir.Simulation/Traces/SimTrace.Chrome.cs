@@ -118,7 +118,7 @@ public sealed partial class SimTrace
         Begin(json, entry, Descriptor(entry), "C", shown);
         json.WriteStartObject("args");
         foreach (EpollEvents events in Shown)
-            json.WriteNumber(TraceText.Mask(events), (entry.Events & events) != 0 ? 1 : 0);
+            json.WriteNumber(StepText.Mask(events), (entry.Events & events) != 0 ? 1 : 0);
         json.WriteEndObject();
         json.WriteEndObject();
     }

@@ -71,6 +71,20 @@ public class DeterminismTests
         Assert.Equal(FindingKind.Failure, finding.Kind);
     }
 
+    [Fact]
+    public void What_escaped_to_the_thread_pool_is_named_as_such()
+    {
+        SimulationException finding = Assert.Throws<SimulationException>(() => Sim.Run(
+            1,
+            async sim =>
+            {
+                int fd = sim.Kernel.EventFd(0, EventFdFlags.NonBlock);
+                await Task.Run(() => RacyPrograms.Read(sim.Kernel, fd, out _));
+            },
+            Twice));
+        Assert.Equal(FindingKind.Escape, finding.Kind);
+    }
+
     private static Task WritesRandomNumbersOfTheSimulation(Sim sim)
     {
         int fd = sim.Kernel.EventFd(0, EventFdFlags.NonBlock);

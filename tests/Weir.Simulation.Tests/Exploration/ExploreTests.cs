@@ -116,6 +116,59 @@ public class ExploreTests
         Assert.Contains("to 2 preemptions, 0 faults", finding.Message);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(0)]
+    public void A_failure_that_needs_a_fault_is_shrunk_to_one(int? bound)
+    {
+        SimulationException finding = Assert.Throws<SimulationException>(() => Sim.Explore(
+            sim =>
+            {
+                int fd = sim.Kernel.EventFd(0, EventFdFlags.NonBlock);
+                sim.Thread("unlucky", () =>
+                {
+                    for (int i = 0; i < 10; i++)
+                    {
+                        RacyPrograms.Write(sim.Kernel, fd);
+                        if (sim.World.Choices.Strikes(0.2) && i == 7)
+                            throw new TimeoutException();
+                    }
+                });
+                return Task.CompletedTask;
+            },
+            new ExploreOptions { Mode = SimMode.Threads, PreemptionBound = bound, FaultBound = 1 }));
+        Assert.IsType<TimeoutException>(finding.InnerException);
+        Assert.Contains("0 preemptions, 1 fault, 1 choice", finding.Message);
+        Assert.Contains("a fault struck", finding.Message);
+    }
+
+    [Fact]
+    public void Lost_wakes_of_a_hand_made_protocol_are_found_as_deadlocks()
+    {
+        SimulationException finding = Assert.Throws<SimulationException>(() => Sim.Explore(
+            sim =>
+            {
+                int fd = sim.Kernel.EventFd(0, EventFdFlags.CloseOnExec);
+                int other = sim.Kernel.EventFd(0, EventFdFlags.NonBlock);
+                bool sleeps = false;
+                sim.Thread("sleeper", () =>
+                {
+                    RacyPrograms.Read(sim.Kernel, other, out _);
+                    sleeps = true;
+                    RacyPrograms.Read(sim.Kernel, fd, out _);
+                });
+                sim.Thread("waker", () =>
+                {
+                    if (sleeps) // looks too early, and never again
+                        RacyPrograms.Write(sim.Kernel, fd);
+                });
+                return Task.CompletedTask;
+            },
+            new ExploreOptions { Mode = SimMode.Threads }));
+        Assert.Equal(FindingKind.Deadlock, finding.Kind);
+        Assert.Contains("Shrunk in", finding.Message);
+    }
+
     [Fact]
     public void Progress_is_reported_on_the_thread_that_waits()
     {

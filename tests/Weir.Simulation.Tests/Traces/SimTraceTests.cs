@@ -8,11 +8,12 @@ public class SimTraceTests
     public void Text_shows_calls_with_the_kind_of_their_files_and_the_names_of_errors()
     {
         string text = Trace(Handshake).ToString();
-        Assert.Matches(@"(?m)^\S+  main +eventfd\(\) = fd \d+ eventfd$", text);
-        Assert.Matches(@"(?m)^\S+  reader +read\(fd \d+ eventfd\) \.\.\.$", text);
+        Assert.Matches(@"(?m)^\S+  main +eventfd\(\) = \d+ eventfd$", text);
+        Assert.Matches(@"(?m)^\S+  reader +read\(\d+ eventfd\) \.\.\.$", text);
         Assert.Matches(@"(?m)^\S+  reader +\.\.\. read = 8$", text);
         Assert.Matches(@"(?m)^\S+  writer +wakes reader$", text);
-        Assert.Matches(@"(?m)^\S+  writer +read\(fd \d+ eventfd\) = EAGAIN$", text);
+        Assert.Matches(@"(?m)^\S+  main +epoll_ctl\(ADD, \d+ eventfd\) = 0$", text);
+        Assert.Matches(@"(?m)^\S+  writer +read\(\d+ eventfd\) = -EAGAIN$", text);
         Assert.Matches(@"(?m)^\S+  \w+ +fd \d+ eventfd is ready: IN\|OUT$", text);
     }
 
@@ -62,7 +63,7 @@ public class SimTraceTests
             events.Where(one => Text(one, "name") == "thread_name").Select(one => one.GetProperty("args").GetProperty("name").GetString()).Order());
         JsonElement waiting = Assert.Single(events, one => Text(one, "name").StartsWith("epoll_", StringComparison.Ordinal) && Text(one, "ph") == "X" && one.GetProperty("dur").GetDouble() > 1000);
         Assert.InRange(waiting.GetProperty("dur").GetDouble(), 4990, 5000);
-        Assert.Contains(events, one => Text(one, "ph") == "X" && Text(one, "name") == "read" && one.GetProperty("args").GetProperty("result").GetString() == "EAGAIN");
+        Assert.Contains(events, one => Text(one, "ph") == "X" && Text(one, "name") == "read" && one.GetProperty("args").GetProperty("result").GetString() == "-EAGAIN");
         Assert.Contains(events, one => Text(one, "ph") == "i" && Text(one, "name") == "wakes reader");
         Assert.Contains(events, one => Text(one, "ph") == "C" && Text(one, "name").EndsWith("eventfd", StringComparison.Ordinal) && one.GetProperty("args").GetProperty("IN").GetInt32() == 1);
     }
