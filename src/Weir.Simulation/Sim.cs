@@ -116,6 +116,9 @@ public sealed partial class Sim
             {
                 body();
             }
+            catch (ProcessEndedException)
+            {
+            }
             catch (Exception exception)
             {
                 _liveFailure ??= exception;

@@ -3,7 +3,7 @@ using System.Runtime.ExceptionServices;
 namespace Weir.Simulation;
 
 /// <summary>Unwinds the threads of a simulation that has ended early.</summary>
-internal sealed class SimulationEndedException() : Exception("The simulation has ended.");
+internal class SimulationEndedException(string message = "The simulation has ended.") : Exception(message);
 
 /// <summary>
 /// Deterministic modes: one simulated thread runs at a time, and whoever holds the baton decides by the strategy who gets it next. Stepped
@@ -343,7 +343,7 @@ internal sealed class BatonScheduler : Scheduler
                 if (_runnable.Count > 1)
                     _runnable.RemoveAt(0);
                 else if (!MoveClock())
-                    throw _world.Detectors.Stuck();
+                    throw AskDetectors(isStuck: true)!;
             }
             else if (preempts && _runnable.Count > 1 && HasUsedItsSlice(running!))
             {
@@ -358,7 +358,7 @@ internal sealed class BatonScheduler : Scheduler
                 continue;
             if (_world.Threads.All(thread => thread.State == ThreadState.Ended))
                 return null;
-            throw _world.Detectors.Stuck();
+            throw AskDetectors(isStuck: true)!;
         }
 
         return null;
@@ -386,10 +386,28 @@ internal sealed class BatonScheduler : Scheduler
         long next = _world.Clock.NextTime;
         if (next == World.Never || !_world.Threads.Any(thread => thread.State == ThreadState.Blocked))
             return false;
-        if (_world.Detectors.BeforeJump() is { } finding)
+        if (AskDetectors(isStuck: false) is { } finding)
             throw finding;
         _world.Clock.AdvanceTo(next);
         return true;
+    }
+
+    // They look at the marked state of loops: that is no step of the thread which happens to ask.
+    private SimulationException? AskDetectors(bool isStuck)
+    {
+        SimThread? asking = SimThread.Current;
+        bool wasPreemptible = asking?.IsPreemptible ?? false;
+        if (wasPreemptible)
+            asking!.IsPreemptible = false;
+        try
+        {
+            return isStuck ? _world.Detectors.Stuck() : _world.Detectors.BeforeJump();
+        }
+        finally
+        {
+            if (wasPreemptible)
+                asking!.IsPreemptible = true;
+        }
     }
 
     // The running one first, then in turn from the one after it.

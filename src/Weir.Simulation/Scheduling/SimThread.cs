@@ -91,16 +91,19 @@ internal sealed class SimThread
     /// <summary>What the scheduler keeps with it: how it is run.</summary>
     internal object? Runner { get; set; }
 
-    /// <summary>Signals waiting for this thread (bit n-1: signal n), and those it does not want now.</summary>
-    internal ulong PendingSignals { get; set; }
+    /// <summary>Signals sent to this thread and not yet taken.</summary>
+    internal PendingSignals Pending { get; } = new();
 
+    /// <summary>Signals it does not want now (bit n-1: signal n).</summary>
     internal ulong BlockedSignals { get; set; }
 
-    /// <summary>A signal that it would run a handler for interrupts its calls.</summary>
-    internal bool HasSignal => ((PendingSignals | Process.PendingSignals) & ~BlockedSignals) != 0 || WasStopped;
+    /// <summary>
+    /// TIF_SIGPENDING: a signal, a stop or the end of the process waits for it. Interrupts its calls; taken note of on the way out of them.
+    /// </summary>
+    internal bool HasSignal { get; set; }
 
-    /// <summary>Stopped and continued: calls that signals interrupt are interrupted by that too.</summary>
-    internal bool WasStopped { get; set; }
+    /// <summary>It runs on the scheduler's own thread, which must not be kept.</summary>
+    internal bool IsStepped => Runner is SteppedLoop;
 
     internal void BeginBlock(long deadline)
     {

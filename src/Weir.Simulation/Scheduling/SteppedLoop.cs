@@ -44,6 +44,11 @@ internal sealed class SteppedLoop
                 return;
             }
         }
+        catch (Exception exception) when (_thread.Process.HasExited && exception is not SimulationException)
+        {
+            End(null); // with its process
+            return;
+        }
         catch (Exception exception) when (exception is not (SimulationException or SimulationEndedException))
         {
             End(exception);
@@ -73,7 +78,7 @@ internal sealed class SteppedLoop
             return;
         if (_world.Faults.Interrupts(_thread, SystemCall.EpollPWait2))
         {
-            _thread.WasStopped = true;
+            _thread.HasSignal = true;
             return;
         }
 

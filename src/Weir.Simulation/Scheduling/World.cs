@@ -48,6 +48,8 @@ internal sealed class World
 
     internal SimClock Clock { get; } = new();
 
+    internal PagePool Pages { get; } = new();
+
     internal Scheduler Scheduler { get; }
 
     internal IReadOnlyList<SimThread> Threads => _threads;
@@ -81,18 +83,47 @@ internal sealed class World
     {
         thread.BeginBlock(deadline);
         Scheduler.Block(thread);
+        if (thread.Process.HasExited)
+            throw new ProcessEndedException();
         return !thread.TimedOut;
     }
 
     /// <summary>
+    /// One round of wait_event_interruptible: sleeps in a queue until told, or has a signal taken care of. The caller then looks for himself:
+    /// 0, or -EINTR.
+    /// </summary>
+    internal int WaitIn(SimThread thread, WaitQueue queue, bool exclusive)
+    {
+        if (thread.HasSignal)
+            return thread.Process.Interrupt(thread);
+        var entry = new ThreadWait(thread) { IsExclusive = exclusive };
+        if (exclusive)
+            queue.AddLast(entry);
+        else
+            queue.AddFirst(entry);
+        try
+        {
+            Block(thread, Never);
+        }
+        finally
+        {
+            entry.Leave();
+        }
+
+        return 0;
+    }
+
+    /// <summary>
     /// For a call that would block on <paramref name="file"/> until one of <paramref name="conditions"/> may hold: 0 once it may, or the
-    /// negated errno the call returns: EAGAIN for a non-blocking file, EINTR for a signal.
+    /// negated errno the call returns: EAGAIN for a non-blocking file, EINTR for a signal with a handler that does not ask for a restart.
     /// </summary>
     internal int BlockOn(SimThread thread, SimFile file, EpollEvents conditions)
     {
         if (file.IsNonBlocking)
             return -(int)Errno.EAGAIN;
-        if (thread.HasSignal || Faults.Interrupts(thread))
+        if (thread.HasSignal)
+            return thread.Process.Interrupt(thread);
+        if (Faults.Interrupts(thread))
             return -(int)Errno.EINTR;
         Detectors.Blocking(thread, file, conditions);
         var first = new ThreadWait(thread, conditions);
@@ -112,7 +143,7 @@ internal sealed class World
             file.Drop();
         }
 
-        return thread.HasSignal ? -(int)Errno.EINTR : 0;
+        return 0; // what was waited for beats a signal
     }
 
     /// <summary>A stepped loop called something that would block the one thread they all run on.</summary>

@@ -2,7 +2,7 @@ namespace Weir.Simulation.Tests;
 
 public class DeterminismTests
 {
-    private static readonly SimOptions Twice = new() { Mode = SimMode.Threads, CheckDeterminism = true };
+    private static readonly SimOptions Twice = new() { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads, CheckDeterminism = true };
 
     [Fact]
     public void A_program_that_follows_from_its_seed_passes()
@@ -50,7 +50,7 @@ public class DeterminismTests
 
                 return Task.CompletedTask;
             },
-            new ExploreOptions { Mode = SimMode.Threads }));
+            new ExploreOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads }));
         Assert.Equal(FindingKind.Nondeterminism, finding.Kind);
         Assert.Contains("Random.Shared", finding.Message);
     }

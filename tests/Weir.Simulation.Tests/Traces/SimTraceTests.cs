@@ -21,7 +21,7 @@ public class SimTraceTests
     public void A_trace_is_that_of_the_last_run()
     {
         var trace = new SimTrace();
-        var options = new SimOptions { Mode = SimMode.Threads, Trace = trace };
+        var options = new SimOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads, Trace = trace };
         Sim.Run(1, Handshake, options);
         string once = trace.ToString();
         Sim.Run(1, Handshake, options);
@@ -43,7 +43,7 @@ public class SimTraceTests
                 sim.Thread("broken", () => throw new InvalidOperationException());
                 return Task.CompletedTask;
             },
-            new SimOptions { Mode = SimMode.Threads, Trace = trace })).ReplayToken;
+            new SimOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads, Trace = trace })).ReplayToken;
     }
 
     [Theory]
@@ -84,7 +84,7 @@ public class SimTraceTests
     [Fact]
     public void Explore_traces_the_run_that_it_reports()
     {
-        var options = new ExploreOptions { Mode = SimMode.Threads, Trace = new SimTrace() };
+        var options = new ExploreOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads, Trace = new SimTrace() };
         SimulationException finding = Assert.Throws<SimulationException>(() => Sim.Explore(RacyPrograms.CheckThenAct, options));
         string explored = options.Trace.ToString();
         Assert.Contains("taker 1", explored);
@@ -116,7 +116,7 @@ public class SimTraceTests
     private static SimTrace Trace(Func<Sim, Task> program, SimMode mode = SimMode.Threads)
     {
         var trace = new SimTrace();
-        Sim.Run(1, program, new SimOptions { Mode = mode, Trace = trace, Strategy = SimStrategy.RoundRobin });
+        Sim.Run(1, program, new SimOptions { Detect = RacyPrograms.NoLeaks, Mode = mode, Trace = trace, Strategy = SimStrategy.RoundRobin });
         return trace;
     }
 
