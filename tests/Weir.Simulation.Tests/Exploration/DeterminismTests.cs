@@ -76,10 +76,11 @@ public class DeterminismTests
     {
         SimulationException finding = Assert.Throws<SimulationException>(() => Sim.Run(
             1,
-            async sim =>
+            sim =>
             {
                 int fd = sim.Kernel.EventFd(0, EventFdFlags.NonBlock);
-                await Task.Run(() => RacyPrograms.Read(sim.Kernel, fd, out _));
+                Task.Run(() => RacyPrograms.Read(sim.Kernel, fd, out _)).GetAwaiter().GetResult();
+                return Task.CompletedTask;
             },
             Twice));
         Assert.Equal(FindingKind.Escape, finding.Kind);
