@@ -23,14 +23,14 @@ internal sealed class ScheduleWords(World world)
 
     internal void WentAnotherWay(int taken, int options) => Add($"the world took way {taken + 1} of {options} {Where(world.CurrentThread, "in")}");
 
-    internal void HeldStore() => Add($"a store of {world.CurrentThread?.Name ?? "a thread"} was held back");
+    internal void HeldStore() => Add($"the stores of {world.CurrentThread?.Name ?? "a thread"} were held back {Where(world.CurrentThread, "at")}");
 
     private static string Where(SimThread? thread, string preposition)
     {
         if (thread == null)
             return "by itself";
         if (thread.Call == SystemCall.None)
-            return "between two calls";
+            return thread.Site is { } site ? $"{preposition} the marked operation {site}" : "between two calls";
         string call = thread.Call.ManName();
         if (thread.CallDescriptor < 0)
             return $"{preposition} {call}()";

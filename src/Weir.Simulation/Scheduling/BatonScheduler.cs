@@ -29,6 +29,9 @@ internal sealed class BatonScheduler : Scheduler
 
     internal override bool HasEnded => _ended;
 
+    /// <summary>It looks who goes on.</summary>
+    internal bool IsDeciding { get; private set; }
+
     internal override bool IsHeldByCaller => SimThread.Current == _running;
 
     /// <summary>Threads that can go on, for the strategy: kept in the order of their creation but for the running one.</summary>
@@ -332,6 +335,19 @@ internal sealed class BatonScheduler : Scheduler
     /// <summary>Who goes on. Null: all have ended, or none ever will go on.</summary>
     private SimThread? PickNext(SimThread? running)
     {
+        IsDeciding = true;
+        try
+        {
+            return Decide(running);
+        }
+        finally
+        {
+            IsDeciding = false;
+        }
+    }
+
+    private SimThread? Decide(SimThread? running)
+    {
         while (!_ended)
         {
             _world.Clock.FireDue();
@@ -343,7 +359,7 @@ internal sealed class BatonScheduler : Scheduler
                 if (_runnable.Count > 1)
                     _runnable.RemoveAt(0);
                 else if (!MoveClock())
-                    throw AskDetectors(isStuck: true)!;
+                    throw _world.Detectors.Stuck();
             }
             else if (preempts && _runnable.Count > 1 && HasUsedItsSlice(running!))
             {
@@ -358,7 +374,7 @@ internal sealed class BatonScheduler : Scheduler
                 continue;
             if (_world.Threads.All(thread => thread.State == ThreadState.Ended))
                 return null;
-            throw AskDetectors(isStuck: true)!;
+            throw _world.Detectors.Stuck();
         }
 
         return null;
@@ -386,28 +402,10 @@ internal sealed class BatonScheduler : Scheduler
         long next = _world.Clock.NextTime;
         if (next == World.Never || !_world.Threads.Any(thread => thread.State == ThreadState.Blocked))
             return false;
-        if (AskDetectors(isStuck: false) is { } finding)
+        if (_world.Detectors.BeforeJump() is { } finding)
             throw finding;
         _world.Clock.AdvanceTo(next);
         return true;
-    }
-
-    // They look at the marked state of loops: that is no step of the thread which happens to ask.
-    private SimulationException? AskDetectors(bool isStuck)
-    {
-        SimThread? asking = SimThread.Current;
-        bool wasPreemptible = asking?.IsPreemptible ?? false;
-        if (wasPreemptible)
-            asking!.IsPreemptible = false;
-        try
-        {
-            return isStuck ? _world.Detectors.Stuck() : _world.Detectors.BeforeJump();
-        }
-        finally
-        {
-            if (wasPreemptible)
-                asking!.IsPreemptible = true;
-        }
     }
 
     // The running one first, then in turn from the one after it.
