@@ -63,7 +63,7 @@ public sealed unsafe partial class SimKernel
     /// <param name="status">The exit status; its low 8 bits count.</param>
     public void Exit(int status)
     {
-        using Call call = Begin(SystemCall.ExitGroup);
+        using Call call = BeginFromOutside(SystemCall.ExitGroup);
         EndProcess((status & 0xFF) << 8);
         call.Returns(0);
     }

@@ -25,7 +25,7 @@ public sealed unsafe partial class SimKernel
     /// <returns>0, or a negated errno: EINVAL for a number that is no signal, ESRCH for a process that is gone.</returns>
     public int Raise(int signal)
     {
-        using Call call = Begin(SystemCall.Kill);
+        using Call call = BeginFromOutside(SystemCall.Kill);
         return call.Returns(call.Fault < 0 ? call.Fault : Send(signal, new SignalInfo(signal, SignalInfo.FromUser, call.Thread.Process.ProcessId)));
     }
 
@@ -81,7 +81,7 @@ public sealed unsafe partial class SimKernel
     /// <summary>tgkill(2): sends a signal to one thread of this process.</summary>
     internal int RaiseIn(SimThread thread, int signal)
     {
-        using Call call = Begin(SystemCall.Kill);
+        using Call call = BeginFromOutside(SystemCall.Kill);
         return call.Returns(SendTo(thread, signal, new SignalInfo(signal, SignalInfo.FromThread, call.Thread.Process.ProcessId)));
     }
 
@@ -104,7 +104,7 @@ public sealed unsafe partial class SimKernel
     /// <summary>SIGSTOP and SIGCONT by somebody outside, with nothing between them.</summary>
     internal void StopAndContinue()
     {
-        using Call call = Begin(SystemCall.Kill);
+        using Call call = BeginFromOutside(SystemCall.Kill);
         Send(SignalNumbers.Stop, new SignalInfo(SignalNumbers.Stop, SignalInfo.FromUser, 0));
         Send(SignalNumbers.Continue, new SignalInfo(SignalNumbers.Continue, SignalInfo.FromUser, 0));
         call.Returns(0);
@@ -116,7 +116,7 @@ public sealed unsafe partial class SimKernel
     {
         if (!SignalNumbers.IsValid(signal) || (signal is SignalNumbers.Kill or SignalNumbers.Stop && action.Disposition != SignalDisposition.Default))
             throw new ArgumentOutOfRangeException(nameof(signal), signal, "No signal of this number can be handled or ignored.");
-        using Call call = Begin(SystemCall.SignalAction);
+        using Call call = BeginFromOutside(SystemCall.SignalAction);
         _actions[signal] = action;
         if (IsIgnored(signal))
         {
