@@ -18,6 +18,16 @@ public sealed class SimLoop
         configure?.Invoke(_options);
     }
 
+    /// <summary>With options that are all the caller's, who may have put a kernel of his own in front of the simulated one.</summary>
+    internal SimLoop(Sim sim, SimKernel kernel, Func<Task> main, LoopOptions options)
+    {
+        _sim = sim;
+        _main = main;
+        Name = options.Name;
+        Kernel = kernel;
+        _options = options;
+    }
+
     /// <summary>Its name.</summary>
     public string Name { get; }
 

@@ -42,8 +42,20 @@ internal abstract class SimFile
     /// <summary>False: epoll refuses it with EPERM, and poll(2) calls it always ready.</summary>
     internal virtual bool CanPoll => true;
 
+    /// <summary>Bytes without boundaries, of which a call may move any number: pipes, stream sockets.</summary>
+    internal virtual bool IsStream => false;
+
+    /// <summary>Readiness that a fault keeps from everybody for a while: what it stands for has not arrived yet.</summary>
+    internal EpollEvents Held { get; set; }
+
+    /// <summary>What the detectors keep with it.</summary>
+    internal FileWatch Watch;
+
     /// <summary>What is true of it now, as its f_op->poll would say.</summary>
     internal abstract EpollEvents Poll();
+
+    /// <summary>As <see cref="Poll()"/>, for onlookers: looking must leave no mark that a later wake depends on.</summary>
+    internal virtual EpollEvents Readiness => Poll();
 
     /// <summary>As <see cref="Poll()"/>, judged for a thread: signalfd tells every thread of its own signals.</summary>
     internal virtual EpollEvents PollFor(SimThread? thread) => Poll();

@@ -31,6 +31,9 @@ internal sealed partial class Machine
 
     internal int MaxEpollWatches { get; set; } = 1 << 22;
 
+    /// <summary>What its unix sockets share.</summary>
+    internal UnixTable Unix { get; } = new();
+
     internal void Add(SimKernel process) => _processes.Add(process);
 
     /// <summary>The process of a number, unless it has been reaped.</summary>

@@ -22,7 +22,7 @@ public sealed unsafe partial class SimKernel
     /// <inheritdoc/>
     public override int EpollCtl(int epfd, EpollOp op, int fd, void* epollEvent)
     {
-        using Call call = Begin(SystemCall.EpollCtl, fd);
+        using Call call = Begin(SystemCall.EpollCtl, fd, (int)op);
         return call.Returns(call.Fault < 0 ? call.Fault : Control(epfd, op, fd, epollEvent));
     }
 
@@ -62,6 +62,7 @@ public sealed unsafe partial class SimKernel
             return -(int)Errno.ELOOP;
         return op switch
         {
+            EpollOp.Add when World.Faults.RefusesWatch(target) => -(int)Errno.ENOMEM,
             EpollOp.Add => epoll.Add(target, fd, events, data, checkPaths),
             EpollOp.Delete => epoll.Delete(target, fd),
             EpollOp.Modify => epoll.Modify(target, fd, events, data),
@@ -110,6 +111,8 @@ public sealed unsafe partial class SimKernel
         try
         {
             int count = epoll.Wait(thread, events, maxEvents, thread.WaitIsOver ? 0 : DeadlineAfter(timeout));
+            if (count == 0 && thread.WaitIsOver && thread.HasSignal)
+                count = -(int)Errno.EINTR; // it came while the loop waited outside
             thread.WaitIsOver = false;
             if (count == 0 && timeout == 0 && !World.IsLive)
                 World.Clock.AdvanceTo(World.Now + EmptyLook);
@@ -166,6 +169,8 @@ public sealed unsafe partial class SimKernel
 
                 if (ready > 0 || timedOut)
                     return ready;
+                if (World.Faults.Interrupts(thread))
+                    return -(int)Errno.EINTR;
                 // Goes on if no handler has run; SA_RESTART does not count here.
                 if (thread.HasSignal && thread.Process.DeliverSignals(thread) != SignalOutcome.Nothing)
                     return -(int)Errno.EINTR;
@@ -207,7 +212,7 @@ public sealed unsafe partial class SimKernel
             return EpollEvents.None;
         if (file == null)
             return Invalid;
-        EpollEvents mask = file.CanPoll ? file.PollFor(thread) : DefaultMask;
+        EpollEvents mask = file.CanPoll ? file.PollFor(thread) & ~file.Held : DefaultMask;
         return mask & ((EpollEvents)(ushort)entry.Events | EpollEvents.Err | EpollEvents.Hup);
     }
 

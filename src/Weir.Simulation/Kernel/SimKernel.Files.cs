@@ -62,10 +62,13 @@ public sealed unsafe partial class SimKernel
     public override int Close(int fd)
     {
         using Call call = Begin(SystemCall.Close, fd);
+        if (call.IsRefused)
+            return call.Fault;
         SimFile? file = Descriptors.Take(fd);
         if (file == null)
             return call.Returns(-(int)Errno.EBADF);
         file.Drop();
+        World.Detectors.Closed(this, fd, file);
         return call.Returns(call.Fault); // an error from close closes all the same
     }
 
@@ -85,6 +88,8 @@ public sealed unsafe partial class SimKernel
         SimFile? before = Descriptors.Take(newFd);
         Descriptors.Set(newFd, file, (flags & FileFlags.CloseOnExec) != 0);
         before?.Drop();
+        if (before != null && before != file)
+            World.Detectors.Closed(this, newFd, before);
         return call.Returns(newFd);
     }
 
@@ -175,7 +180,7 @@ public sealed unsafe partial class SimKernel
         if (count is < 0 or > 1024)
             return call.Returns(-(nint)(int)Errno.EINVAL);
         IoVector shortened;
-        World.Faults.Shorten(call.Thread, ref vectors, ref count, &shortened);
+        World.Faults.Shorten(file, writes: false, ref vectors, ref count, &shortened);
         var buffer = new UserBuffer(vectors, count);
         file.Acquire(); // closed while somebody reads from it, it lives until he returns
         try
@@ -199,7 +204,7 @@ public sealed unsafe partial class SimKernel
         if (count is < 0 or > 1024)
             return call.Returns(-(nint)(int)Errno.EINVAL);
         IoVector shortened;
-        World.Faults.Shorten(call.Thread, ref vectors, ref count, &shortened);
+        World.Faults.Shorten(file, writes: true, ref vectors, ref count, &shortened);
         var buffer = new UserBuffer(vectors, count);
         file.Acquire();
         try

@@ -33,7 +33,7 @@ public sealed unsafe partial class SimKernel
         for (int fd = 0; fd < 3; fd++)
             child.Descriptors.Take(fd)!.Drop();
         foreach ((int fd, SimFile file, _) in Descriptors.Open)
-            child.Descriptors.Set(fd, file, Descriptors.IsCloseOnExec(fd));
+            child.Descriptors.Set(fd, file, Descriptors.IsCloseOnExec(fd), isInherited: true);
         child.Descriptors.SoftLimit = Descriptors.SoftLimit;
         child.Descriptors.HardLimit = Descriptors.HardLimit;
         _actions.CopyTo(child._actions, 0);
@@ -45,8 +45,11 @@ public sealed unsafe partial class SimKernel
     {
         foreach ((int fd, _, _) in Descriptors.Open.ToArray())
         {
-            if (Descriptors.IsCloseOnExec(fd))
-                Descriptors.Take(fd)!.Drop();
+            if (!Descriptors.IsCloseOnExec(fd))
+                continue;
+            SimFile file = Descriptors.Take(fd)!;
+            file.Drop();
+            World.Detectors.Closed(this, fd, file);
         }
 
         foreach (ref SignalAction action in _actions.AsSpan())

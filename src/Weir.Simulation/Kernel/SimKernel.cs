@@ -25,7 +25,7 @@ public sealed unsafe partial class SimKernel : Kernel
         // Numbers 0 to 2 are taken in every process, and nobody here reads or writes them.
         var terminal = new NullFile(World, "/dev/null", FileFlags.ReadWrite);
         for (int fd = 0; fd < 3; fd++)
-            Descriptors.Set(fd, terminal, closeOnExec: false);
+            Descriptors.Set(fd, terminal, closeOnExec: false, isInherited: true);
         _actions[SignalNumbers.Pipe] = new SignalAction(SignalDisposition.Ignored);
     }
 
@@ -56,12 +56,20 @@ public sealed unsafe partial class SimKernel : Kernel
 
     // A call in progress: enters the kernel, and on its end leaves it and the result in the log.
 
-    private Call Begin(SystemCall call, int fd = -1)
+    private Call Begin(SystemCall call, int fd = -1, int operation = 0)
     {
-        SimThread thread = World.Scheduler.Enter(this);
+        // Before others may go first: a schedule in words says at which call a thread was stopped.
+        if (SimThread.Current is { } caller)
+            (caller.Call, caller.CallDescriptor) = (call, fd);
+        SimThread? thread = World.Scheduler.Enter(this);
+        if (thread == null)
+            return new Call(World, null!, -(int)Errno.EPERM);
         thread.Call = call;
         thread.CallDescriptor = fd;
-        if (thread.HasSignal)
+        thread.CallProcess = this;
+        thread.CallOperation = operation;
+        World.Log.Entered(thread, call, fd);
+        if (thread.HasSignal && !thread.WaitIsOver)
             EnterWithSignal(thread);
         return new Call(World, thread, World.Faults.Before(thread, call, fd));
     }
@@ -92,20 +100,28 @@ public sealed unsafe partial class SimKernel : Kernel
         /// <summary>A fault that was asked for strikes: the call returns this and does nothing. 0: none.</summary>
         internal int Fault => fault;
 
+        /// <summary>
+        /// The caller is no thread of the simulation: its call must touch nothing. It is refused and not thrown at, because the exception
+        /// would come out wherever the pool happens to be, and end the test process instead of the simulation.
+        /// </summary>
+        internal bool IsRefused => thread == null;
+
         internal nint Returns(nint result)
         {
+            if (IsRefused)
+                return result;
+            world.Faults.After(thread, result);
             world.Log.Called(thread, thread.Call, thread.CallDescriptor, result);
+            world.Detectors.Called(thread, result);
             return result;
         }
 
-        internal int Returns(int result)
-        {
-            world.Log.Called(thread, thread.Call, thread.CallDescriptor, result);
-            return result;
-        }
+        internal int Returns(int result) => (int)Returns((nint)result);
 
         public void Dispose()
         {
+            if (IsRefused)
+                return;
             thread.Call = SystemCall.None;
             thread.CallDescriptor = -1;
             if (thread.HasSignal)

@@ -1,7 +1,9 @@
 namespace Weir.Simulation;
 
-/// <summary>The calls of the door, by the names that traces and findings show.</summary>
-internal enum SystemCall : byte
+#pragma warning disable CS1591 // Each member is the call of the man page that it is named after.
+
+/// <summary>The calls of the door, which traces and findings show by the names of the man pages, and faults are asked for by.</summary>
+public enum SystemCall : byte
 {
     None,
     GetResourceLimit,

@@ -15,16 +15,17 @@ internal sealed class BatonScheduler : Scheduler
     private readonly List<SimThread> _runnable = [];
     private readonly Baton _main = new();
     private SimThread? _running;
+    private SimThread? _spinning; // waits for somebody else's store: not picked while there are others
     private SimThread? _next; // for the main thread, when the baton comes to it
+    private SimThread? _outside;
     private ExceptionDispatchInfo? _failure;
     private bool _ended;
 
     internal BatonScheduler(World world) => _world = world;
 
-    /// <summary>Called when nobody can run, no time is left to pass, and threads are blocked.</summary>
-    internal Func<Exception?> OnStuck { get; set; } = () => null;
-
     internal override long Now => _world.Clock.Now;
+
+    internal override bool HasEnded => _ended;
 
     internal override bool IsHeldByCaller => SimThread.Current == _running;
 
@@ -39,6 +40,7 @@ internal sealed class BatonScheduler : Scheduler
         SimThread thread = _world.AddThread(process, name);
         var runner = new Runner();
         thread.Runner = runner;
+        thread.IsPreemptible = SimMarks.AreOn;
         Carrier.Run(() => RunThread(thread, runner, body));
         return thread;
     }
@@ -69,6 +71,7 @@ internal sealed class BatonScheduler : Scheduler
         }
 
         SimThread.Current = null;
+        StoreBuffers.Drain(thread);
         thread.End();
         PassOn();
         runner.Unwound.Give();
@@ -90,9 +93,9 @@ internal sealed class BatonScheduler : Scheduler
         }
         finally
         {
-            _ended = true;
-            _running = null;
+            _ended |= _failure != null;
             UnwindThreads();
+            _running = null;
         }
 
         _failure?.Throw();
@@ -175,14 +178,23 @@ internal sealed class BatonScheduler : Scheduler
 
     // Switching
 
-    internal override SimThread Enter(SimKernel process)
+    internal override SimThread? Enter(SimKernel process)
     {
+        if (_running == null)
+            return EnterFromOutside(process);
         if (SimThread.Current is not { } thread || thread != _running)
-            throw _ended ? new SimulationEndedException() : Raise(_world.Escaped(process));
+        {
+            _world.Detectors.Escaped(process);
+            return null;
+        }
+
+        if (_world.Detectors.HasEscape && !_ended)
+            throw Raise(_world.Detectors.MakeEscape());
         if (_ended)
             CountUnwinding(thread);
         else
             Preempt(thread);
+        StoreBuffers.Drain(thread); // the kernel takes locks
         return thread;
     }
 
@@ -196,17 +208,61 @@ internal sealed class BatonScheduler : Scheduler
 
     internal override void Leave(SimThread thread)
     {
+        if (thread == _outside)
+            SimThread.Current = null;
     }
 
     /// <summary>A point where another thread may go on instead. A stepped thread is not interrupted.</summary>
     internal void Preempt(SimThread thread)
     {
-        if (thread.Runner is Runner runner)
+        if (thread.Runner is Runner runner && !_ended)
             Switch(thread, runner);
+    }
+
+    /// <summary>The thread can do nothing until another has acted: it goes on when others have had their turn.</summary>
+    internal void LetOthersRun(SimThread thread)
+    {
+        if (_ended)
+        {
+            CountUnwinding(thread);
+            return;
+        }
+
+        if (thread.Runner is not Runner runner)
+            return;
+        _spinning = thread;
+        Switch(thread, runner);
+    }
+
+    // Before the threads run, and after they have: whoever set the simulation up makes calls as a thread that is alone in the world.
+    private SimThread EnterFromOutside(SimKernel process)
+    {
+        if (_outside?.Process != process)
+            _outside = new SimThread(_world, process, -1, "outside");
+        SimThread.Current = _outside;
+        return _outside;
+    }
+
+    private void BlockOutside(SimThread thread)
+    {
+        while (thread.State == ThreadState.Blocked)
+        {
+            long next = _world.Clock.NextTime;
+            if (next == World.Never)
+                throw new InvalidOperationException($"{thread.Call.ManName()}(fd {thread.CallDescriptor}) would block for ever: nothing runs beside it.");
+            _world.Clock.AdvanceTo(next);
+            _world.Clock.FireDue();
+        }
     }
 
     internal override void Block(SimThread thread)
     {
+        if (thread == _outside)
+        {
+            BlockOutside(thread);
+            return;
+        }
+
         if (_ended)
             throw new SimulationEndedException();
         if (thread.Runner is not Runner runner)
@@ -278,25 +334,41 @@ internal sealed class BatonScheduler : Scheduler
         {
             _world.Clock.FireDue();
             Collect(running);
+            bool preempts = running is { State: ThreadState.Runnable } && running != _spinning;
+            if (running != null && running == _spinning)
+            {
+                _spinning = null;
+                if (_runnable.Count > 1)
+                    _runnable.RemoveAt(0);
+                else if (!MoveClock())
+                    throw _world.Detectors.Stuck();
+            }
+
             if (_runnable.Count > 0)
             {
-                bool preempts = running is { State: ThreadState.Runnable };
                 return _runnable[_world.Choices.Thread(_runnable, preempts)];
             }
 
-            long next = _world.Clock.NextTime;
-            if (next != World.Never && _world.Threads.Any(thread => thread.State == ThreadState.Blocked))
-            {
-                _world.Clock.AdvanceTo(next);
+            if (MoveClock())
                 continue;
-            }
-
             if (_world.Threads.All(thread => thread.State == ThreadState.Ended))
                 return null;
-            throw OnStuck() ?? new InvalidOperationException("Nobody can run and nothing will happen.");
+            throw _world.Detectors.Stuck();
         }
 
         return null;
+    }
+
+    // Nobody can run: time passes until the next event. False: there is none, or nobody left for whom it could matter.
+    private bool MoveClock()
+    {
+        long next = _world.Clock.NextTime;
+        if (next == World.Never || !_world.Threads.Any(thread => thread.State == ThreadState.Blocked))
+            return false;
+        if (_world.Detectors.BeforeJump() is { } finding)
+            throw finding;
+        _world.Clock.AdvanceTo(next);
+        return true;
     }
 
     // The running one first, then in turn from the one after it.

@@ -26,7 +26,7 @@ internal sealed class SimThread
     internal SimThread(World world, SimKernel process, int id, string name)
     {
         World = world;
-        Process = process;
+        Process = CallProcess = process;
         Id = id;
         Name = name;
     }
@@ -58,14 +58,32 @@ internal sealed class SimThread
     /// <summary>A stepped loop has waited outside the call: its next wait only looks what there is.</summary>
     internal bool WaitIsOver { get; set; }
 
-    /// <summary>The call it is in, for findings.</summary>
+    /// <summary>The call it is in or about to enter, for findings.</summary>
     internal SystemCall Call { get; set; }
 
     /// <summary>The descriptor that call is about.</summary>
     internal int CallDescriptor { get; set; } = -1;
 
+    /// <summary>The process whose kernel that call went to: its own, but for programs that act for others.</summary>
+    internal SimKernel CallProcess { get; set; }
+
+    /// <summary>What else tells the call: the operation of epoll_ctl.</summary>
+    internal int CallOperation { get; set; }
+
+    /// <summary>When its last block began.</summary>
+    internal long BlockedAt { get; private set; }
+
+    /// <summary>What the detectors keep with it.</summary>
+    internal ThreadWatch Watch;
+
     /// <summary>The last block ended by its deadline.</summary>
     internal bool TimedOut { get; private set; }
+
+    /// <summary>Stores at marked operations that others do not see yet, the oldest first.</summary>
+    internal List<MarkedStore> Stores { get; } = [];
+
+    /// <summary>It has a real thread beneath, and others may go on at its marked operations.</summary>
+    internal bool IsPreemptible { get; set; }
 
     /// <summary>Calls since the simulation has ended under it.</summary>
     internal int CallsWhileUnwinding { get; set; }
@@ -91,6 +109,7 @@ internal sealed class SimThread
     {
         State = ThreadState.Blocked;
         Deadline = LastDeadline = deadline;
+        BlockedAt = World.Now;
         TimedOut = false;
         if (deadline != World.Never && !World.IsLive)
             _timeout = World.Clock.At(deadline, OnTimeout);
@@ -102,9 +121,11 @@ internal sealed class SimThread
         if (State != ThreadState.Blocked)
             return;
         State = ThreadState.Runnable;
+        Watch.RunnableSince = World.Log.Count;
         Deadline = World.Never;
         _timeout?.Cancel();
         _timeout = null;
+        World.Log.Woken(this);
         World.Scheduler.OnWoken(this);
     }
 

@@ -76,8 +76,15 @@ internal sealed class SteppedLoop
         _thread.WaitIsOver = true;
         if (epoll.PollFor(_thread) != EpollEvents.None)
             return;
+        if (_world.Faults.Interrupts(_thread, SystemCall.EpollPWait2))
+        {
+            _thread.HasSignal = true;
+            return;
+        }
+
         _thread.Call = SystemCall.EpollPWait2;
         _thread.CallDescriptor = _stepper.WaitDescriptor;
+        _world.Log.Entered(_thread, _thread.Call, _thread.CallDescriptor);
         _parkedIn = epoll;
         epoll.AddWaiter(_wait);
         _thread.BeginBlock(deadline);

@@ -21,7 +21,10 @@ internal sealed class World
         Choices = choices;
         Options = options;
         Log = new StepLog(this);
+        Memory = new StoreBuffers(this);
         Scheduler = options.Mode == SimMode.Live ? new LiveScheduler(this) : new BatonScheduler(this);
+        Faults = new Faults(this, options.Faults);
+        Detectors = new Detectors(this, options);
     }
 
     internal SimOptions Options { get; }
@@ -30,7 +33,18 @@ internal sealed class World
 
     internal StepLog Log { get; }
 
-    internal Faults Faults { get; } = new();
+    /// <summary>What the threads share at marked operations.</summary>
+    internal StoreBuffers Memory { get; set; }
+
+    internal Faults Faults { get; }
+
+    internal Detectors Detectors { get; }
+
+    /// <summary>What the run is determined by, for findings.</summary>
+    internal ulong Seed { get; set; }
+
+    /// <summary>The loops that run here.</summary>
+    internal List<SimLoop> Loops { get; } = [];
 
     internal SimClock Clock { get; } = new();
 
@@ -109,6 +123,9 @@ internal sealed class World
             return -(int)Errno.EAGAIN;
         if (thread.HasSignal)
             return thread.Process.Interrupt(thread);
+        if (Faults.Interrupts(thread))
+            return -(int)Errno.EINTR;
+        Detectors.Blocking(thread, file, conditions);
         var first = new ThreadWait(thread, conditions);
         ThreadWait? second = file.SecondWaitQueue == null ? null : new ThreadWait(thread, conditions);
         file.WaitQueue.AddFirst(first);
@@ -129,17 +146,12 @@ internal sealed class World
         return 0; // what was waited for beats a signal
     }
 
-    /// <summary>A thread that the simulation does not run has called its kernel.</summary>
-    internal SimulationException Escaped(SimKernel process) => new(
-        FindingKind.Escape,
-        $"A thread that the simulation does not run (\"{Thread.CurrentThread.Name ?? "thread pool"}\") called the kernel of {process.ProcessName}: "
-        + "work has escaped to the thread pool. Await it with the loop's own means, or use SimMode.Live.");
-
     /// <summary>A stepped loop called something that would block the one thread they all run on.</summary>
-    internal SimulationException WouldBlock(SimThread thread) => new(
+    internal SimulationException WouldBlock(SimThread thread) => Report.Make(
+        this,
         FindingKind.Misuse,
-        $"{thread.Name}: {thread.Call.ManName()}(fd {thread.CallDescriptor}) would block, and with it all loops of the simulation: a stepped loop only awaits. "
-        + "Run what blocks on a thread of its own (Sim.Thread) or use SimMode.Threads.");
+        $"{thread.Name}: {thread.Call.ManName()}(fd {thread.CallDescriptor}) would block, and with it all loops of the simulation: a stepped loop only awaits.",
+        "Run what blocks on a thread of its own (Sim.Thread), or use SimMode.Threads.");
 
     [Conditional("DEBUG")]
     internal void AssertHeld() => Debug.Assert(Scheduler.IsHeldByCaller, "The kernel is entered through its door.");

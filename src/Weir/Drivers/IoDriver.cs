@@ -95,6 +95,9 @@ internal abstract class IoDriver : IDisposable
     /// <summary>The readiness known of a descriptor, and what of it to forget.</summary>
     internal abstract EpollEvents Readiness(ulong token, EpollEvents clear);
 
+    /// <summary>The readiness that parked operations wait for on a descriptor, for those who look into a sleeping loop.</summary>
+    internal abstract EpollEvents Awaited(ulong token);
+
     /// <summary>Waits up to <paramref name="timeout"/> nanoseconds (negative: for ever) and returns how many events there are.</summary>
     internal abstract int Wait(long timeout);
 

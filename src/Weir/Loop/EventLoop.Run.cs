@@ -78,8 +78,14 @@ public sealed partial class EventLoop
         }
         finally
         {
-            CloseDown();
-            LeaveThread(contextBefore);
+            try
+            {
+                CloseDown();
+            }
+            finally
+            {
+                LeaveThread(contextBefore); // also when the kernel throws
+            }
         }
 
         return Outcome();
@@ -167,9 +173,11 @@ public sealed partial class EventLoop
         _timers.Arm(_stopAlarm, TimerQueue.DeadlineAfter(Now, ToNanoseconds(Options.StopTimeout)));
     }
 
-    /// <summary>From here on the tasks have no time left to end in.</summary>
+    /// <summary>From here on the tasks have no time left to end in, and the wait that the loop stands at is only a look.</summary>
     internal void GiveUpTasks()
     {
+        _queue.State.Leave();
+        _wait = WaitKind.Look;
         if (_stopAlarm == null)
             AskTasksToEnd();
         _stopAlarm!.OnDeadline(Now);
