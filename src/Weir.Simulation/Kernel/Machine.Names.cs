@@ -73,8 +73,7 @@ internal sealed partial class Machine
         int error = Walk(path, out string full, out bool asDirectory);
         if (error < 0)
             return error;
-        // Whoever binds a socket to a path of his own spelling finds it by that.
-        if (!Names.TryGetValue(full, out object? node) && !Names.TryGetValue(full = path, out node))
+        if (!Names.TryGetValue(full, out object? node))
             return -(int)Errno.ENOENT;
         if (node is FileNode { IsDirectory: true })
             return -(int)Errno.EISDIR;
@@ -90,6 +89,9 @@ internal sealed partial class Machine
     /// </summary>
     private int Walk(string path, out string full, out bool asDirectory)
     {
+        (full, asDirectory) = (path, false);
+        if (Names.ContainsKey(path))
+            return 0; // also a socket's, which is kept as it was spelled
         asDirectory = path[^1] == '/';
         full = "/";
         string[] parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries);

@@ -26,7 +26,7 @@ public class LoopSignalTests
                     sender);
                 await EventLoop.Current!.Delay(TimeSpan.FromMilliseconds(20));
             },
-            new SimOptions { Mode = mode });
+            Threads.Options(mode));
         Assert.Equal(1, handled);
     }
 
@@ -51,7 +51,7 @@ public class LoopSignalTests
                 Assert.Equal(9, status);
                 Assert.Null(loop.Exception);
             },
-            new SimOptions { Mode = mode });
+            Threads.Options(mode));
         Assert.False(wentOn);
         Assert.True(sawEnd);
     }

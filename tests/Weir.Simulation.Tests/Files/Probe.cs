@@ -193,7 +193,7 @@ internal static class TwoKernels
                 sim.Thread("body", () => lines = Run(sim.Kernel, body));
                 return Task.CompletedTask;
             },
-            new SimOptions { Mode = SimMode.Threads });
+            Threads.Options(SimMode.Threads));
         return lines;
     }
 

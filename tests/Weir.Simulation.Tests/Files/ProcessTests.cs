@@ -105,12 +105,18 @@ public unsafe class ProcessTests
                 sim.Thread("parent", () => Assert.Equal(child.ProcessId, sim.Kernel.WaitFor(child.ProcessId, out status)));
                 return Task.CompletedTask;
             },
-            new SimOptions { Mode = SimMode.Threads });
+            Threads.Options(SimMode.Threads));
         Assert.Equal(7 << 8, status);
         Assert.False(returned);
     }
 
     private static int Field(byte* info, int offset) => BinaryPrimitives.ReadInt32LittleEndian(new ReadOnlySpan<byte>(info + offset, 4));
 
-    private static void Simulate(Action<SimKernel> body) => Threads.Simulate(1, kernel => [() => body(kernel)]);
+    // On a thread of its own. Of a process's threads the first says whether an ignored signal is kept: that is the loop beside it.
+    private static void Simulate(Action<SimKernel> body)
+        => Threads.Simulate(1, kernel =>
+        {
+            kernel.BlockSignals(ulong.MaxValue);
+            return [() => body(kernel)];
+        });
 }

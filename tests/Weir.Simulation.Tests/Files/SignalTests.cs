@@ -82,7 +82,7 @@ public unsafe class SignalTests
                 });
                 return Task.CompletedTask;
             },
-            new SimOptions { Mode = SimMode.Threads });
+            Threads.Options(SimMode.Threads));
         Assert.Equal(["continue", $"wait = {-(int)Errno.EINTR}", "child goes on"], order);
     }
 
@@ -193,7 +193,7 @@ public unsafe class SignalTests
                 });
                 return Task.CompletedTask;
             },
-            new SimOptions { Mode = SimMode.Threads });
+            Threads.Options(SimMode.Threads));
         Assert.Equal(-(int)Errno.EINTR, result);
         Assert.Equal(2, handledBy);
     }
@@ -276,7 +276,7 @@ public unsafe class SignalTests
                 });
                 return Task.CompletedTask;
             },
-            new SimOptions { Mode = SimMode.Threads });
+            Threads.Options(SimMode.Threads));
         Assert.Equal(EpollEvents.None, other);
         Assert.Equal(EpollEvents.None, owner);
     }
@@ -328,7 +328,7 @@ public unsafe class SignalTests
                 });
                 return Task.CompletedTask;
             },
-            new SimOptions { Mode = SimMode.Threads });
+            Threads.Options(SimMode.Threads));
         Assert.Equal(Terminate, status);
         Assert.False(returned);
         Assert.True(released);
@@ -355,13 +355,19 @@ public unsafe class SignalTests
                     });
                     return Task.CompletedTask;
                 },
-                new SimOptions { Mode = mode });
+                Threads.Options(mode));
         }
 
         static bool Look(SimKernel child) => child.World.Threads.Any(thread => thread.Process == child && thread.State == ThreadState.Blocked);
     }
 
-    private static void Simulate(Action<SimKernel> body) => Threads.Simulate(1, kernel => [() => body(kernel)]);
+    // On a thread of its own, and the loop beside it takes no signals.
+    private static void Simulate(Action<SimKernel> body)
+        => Threads.Simulate(1, kernel =>
+        {
+            kernel.BlockSignals(ulong.MaxValue);
+            return [() => body(kernel)];
+        });
 
     private static int EpollOn(Kernel kernel, int fd)
     {

@@ -103,25 +103,7 @@ internal abstract partial class UnixSocket : SimSocket
 
     /// <summary>Sleeps in a queue until it is woken for one of <paramref name="conditions"/> (none: for anything). 0, or EINTR.</summary>
     protected static int Sleep(SimThread thread, WaitQueue queue, EpollEvents conditions, bool exclusive)
-    {
-        if (thread.HasSignal)
-            return -(int)Errno.EINTR;
-        var entry = new ThreadWait(thread, conditions) { IsExclusive = exclusive };
-        if (exclusive)
-            queue.AddLast(entry);
-        else
-            queue.AddFirst(entry);
-        try
-        {
-            thread.World.Block(thread, World.Never);
-        }
-        finally
-        {
-            entry.Leave();
-        }
-
-        return thread.HasSignal ? -(int)Errno.EINTR : 0;
-    }
+        => thread.World.WaitIn(thread, queue, exclusive, conditions);
 
     /// <summary>Waits until the queue of <paramref name="other"/> may have room: unix_wait_for_peer.</summary>
     protected static int WaitForPeer(SimThread thread, UnixSocket other) => Sleep(thread, other.PeerWait, EpollEvents.None, exclusive: true);

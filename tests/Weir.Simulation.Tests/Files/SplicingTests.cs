@@ -1,6 +1,6 @@
 namespace Weir.Simulation.Tests;
 
-public unsafe class SpliceTests
+public unsafe class SplicingTests
 {
     private const EpollEvents In = EpollEvents.In | EpollEvents.EdgeTriggered;
     private const EpollEvents Out = EpollEvents.Out | EpollEvents.EdgeTriggered;
