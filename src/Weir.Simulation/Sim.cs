@@ -4,7 +4,7 @@ namespace Weir.Simulation;
 /// A simulation: a program on emulated machines under virtual time, every schedule determined by a seed. <see cref="Run(ulong, Func{Sim, Task}, SimOptions?)"/> runs it once.
 /// </summary>
 /// <remarks>Members may be called by code that the simulation runs, and by no other.</remarks>
-public sealed class Sim
+public sealed partial class Sim
 {
     private readonly World _world;
     private readonly SimOptions _options;
@@ -18,6 +18,7 @@ public sealed class Sim
         _world = new World(choices, options);
         Kernel = new SimKernel(new Machine(_world, "host"), "main");
         Random = new SimRandom(seed);
+        AddOwnHost();
     }
 
     /// <summary>The seed that determines the run.</summary>

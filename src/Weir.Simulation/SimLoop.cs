@@ -56,6 +56,9 @@ public sealed class SimLoop
             EventLoop?.Stop();
     }
 
+    /// <summary>The machine it ran on has crashed.</summary>
+    internal void EndByCrash() => HasEnded = true;
+
     private Task Main()
     {
         EventLoop = EventLoop.Current!;

@@ -4,8 +4,19 @@ namespace Weir.Simulation;
 internal static class Sockets
 {
     internal static SimSocket? Make(SimKernel process, SocketDomain domain, SocketKind kind, int protocol, out int error)
-        => throw new NotSupportedException($"not emulated: socket({domain}, {kind})");
+        => domain switch
+        {
+            SocketDomain.Inet or SocketDomain.Inet6 => InetSockets.Make(process, domain, kind, protocol, out error),
+            _ => throw new NotSupportedException($"not emulated: socket({domain}, {kind})"),
+        };
 
     internal static int MakePair(SimKernel process, SocketDomain domain, SocketKind kind, int protocol, out SimSocket? first, out SimSocket? second)
-        => throw new NotSupportedException($"not emulated: socketpair({domain}, {kind})");
+    {
+        first = second = null;
+        return domain switch
+        {
+            SocketDomain.Inet or SocketDomain.Inet6 => -(int)Errno.EOPNOTSUPP,
+            _ => throw new NotSupportedException($"not emulated: socketpair({domain}, {kind})"),
+        };
+    }
 }

@@ -151,6 +151,13 @@ public sealed unsafe partial class SimKernel : Kernel
         }
     }
 
+    /// <summary>Closes everything, as the end of the process does.</summary>
+    internal void CloseAll()
+    {
+        foreach ((int fd, _, _) in Descriptors.Open.ToArray())
+            Descriptors.Take(fd)!.Drop();
+    }
+
     private static bool IsReadable(SimFile file) => ((int)file.Flags & 3) != (int)FileFlags.WriteOnly;
 
     private static bool IsWritable(SimFile file) => ((int)file.Flags & 3) != (int)FileFlags.ReadOnly;

@@ -58,7 +58,7 @@ internal sealed class BatonScheduler : Scheduler
         SimThread.Current = thread;
         try
         {
-            if (!_ended)
+            if (!_ended && !thread.IsKilled)
                 body();
         }
         catch (SimulationEndedException)
@@ -66,10 +66,13 @@ internal sealed class BatonScheduler : Scheduler
         }
         catch (Exception exception)
         {
-            Fail(exception);
+            if (!thread.IsKilled)
+                Fail(exception);
         }
 
         thread.End();
+        if (thread.IsKilled && thread != _running)
+            return; // whoever killed it has the baton
         if (_ended)
             _main.Go();
         else
@@ -112,6 +115,10 @@ internal sealed class BatonScheduler : Scheduler
                 {
                     step();
                 }
+                catch (SimulationEndedException) when (thread.IsKilled)
+                {
+                    thread.End();
+                }
                 finally
                 {
                     SimThread.Current = null;
@@ -148,10 +155,31 @@ internal sealed class BatonScheduler : Scheduler
         _ended = true;
     }
 
+    /// <summary>
+    /// Ends a thread whose machine has crashed: it is unwound before this returns, or, if it is the one that calls, from its next call on.
+    /// </summary>
+    internal void Kill(SimThread thread)
+    {
+        if (thread.State == ThreadState.Ended)
+            return;
+        thread.IsKilled = true;
+        if (thread == _running)
+            return;
+        if (thread.Runner is Runner runner)
+        {
+            runner.Go();
+            runner.Thread!.Join(TimeSpan.FromSeconds(2)); // as in UnwindThreads
+        }
+
+        thread.End();
+    }
+
     // Switching
 
     internal override SimThread Enter(SimKernel process)
     {
+        if (SimThread.Current is { IsKilled: true })
+            throw new SimulationEndedException();
         if (SimThread.Current is not { } thread || thread != _running)
             throw _world.Escaped(process);
         if (_ended)
@@ -200,7 +228,7 @@ internal sealed class BatonScheduler : Scheduler
             return;
         HandOver(next);
         runner.Wait();
-        if (_ended)
+        if (_ended || thread.IsKilled)
             throw new SimulationEndedException();
         _running = thread;
     }

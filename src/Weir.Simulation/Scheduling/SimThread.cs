@@ -75,6 +75,9 @@ internal sealed class SimThread
     /// <summary>Stopped and continued: calls that signals interrupt are interrupted by that too.</summary>
     internal bool WasStopped { get; set; }
 
+    /// <summary>Its machine has crashed: it goes no further than its next call.</summary>
+    internal bool IsKilled { get; set; }
+
     internal void BeginBlock(long deadline)
     {
         State = ThreadState.Blocked;

@@ -21,6 +21,7 @@ internal sealed class World
         Choices = choices;
         Options = options;
         Log = new StepLog(this);
+        Network = new SimNetwork(this);
         Scheduler = options.Mode == SimMode.Live ? new LiveScheduler(this) : new BatonScheduler(this);
     }
 
@@ -35,6 +36,8 @@ internal sealed class World
     internal SimClock Clock { get; } = new();
 
     internal Scheduler Scheduler { get; }
+
+    internal SimNetwork Network { get; }
 
     internal IReadOnlyList<SimThread> Threads => _threads;
 
