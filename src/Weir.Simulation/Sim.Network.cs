@@ -5,7 +5,7 @@ namespace Weir.Simulation;
 public sealed partial class Sim
 {
     // TEST-NET-1, which no real network uses.
-    private const string OwnAddress = "192.0.2.1";
+    private static readonly IpAddress OwnAddress = IpAddress.From([192, 0, 2, 1]);
 
     /// <summary>The host that <see cref="Kernel"/> runs on, at 192.0.2.1.</summary>
     public SimHost Host { get; private set; } = null!;
@@ -34,15 +34,5 @@ public sealed partial class Sim
         return new SimHost(this, name, parsed);
     }
 
-    private void AddOwnHost() => Host = new SimHost(this, "host", [IpAddress.From(IPAddress.Parse(OwnAddress))], Kernel);
-
-    /// <summary>A machine has crashed: nobody waits for its loops any more.</summary>
-    internal void ForgetLoops(Machine machine)
-    {
-        foreach (SimLoop loop in _loops)
-        {
-            if (loop.Kernel.Machine == machine)
-                loop.EndByCrash();
-        }
-    }
+    private void AddOwnHost() => Host = new SimHost(this, "host", [OwnAddress], Kernel);
 }

@@ -18,6 +18,16 @@ public sealed class SimLoop
         configure?.Invoke(_options);
     }
 
+    /// <summary>With options that are all the caller's, who may have put a kernel of his own in front of the simulated one.</summary>
+    internal SimLoop(Sim sim, SimKernel kernel, Func<Task> main, LoopOptions options)
+    {
+        _sim = sim;
+        _main = main;
+        Name = options.Name;
+        Kernel = kernel;
+        _options = options;
+    }
+
     /// <summary>Its name.</summary>
     public string Name { get; }
 
@@ -52,12 +62,9 @@ public sealed class SimLoop
     public void Stop()
     {
         _stopRequested = true;
-        if (!HasEnded)
+        if (!HasEnded && !Kernel.HasExited)
             EventLoop?.Stop();
     }
-
-    /// <summary>The machine it ran on has crashed.</summary>
-    internal void EndByCrash() => HasEnded = true;
 
     private Task Main()
     {
@@ -74,6 +81,10 @@ public sealed class SimLoop
         {
             EventLoop.Run(Main, _options);
         }
+        catch (Exception exception) when (Kernel.HasExited && exception is not SimulationException)
+        {
+            // It has ended with its process.
+        }
         catch (Exception exception) when (exception is not (SimulationException or SimulationEndedException))
         {
             Failure = exception;
@@ -83,5 +94,17 @@ public sealed class SimLoop
         Ended?.Invoke();
     }
 
-    internal void StartStepped(BatonScheduler scheduler) => throw new NotSupportedException();
+    /// <summary>A turn at a time, on the scheduler's thread.</summary>
+    internal void StartStepped(BatonScheduler scheduler)
+        => _ = new SteppedLoop(
+            scheduler,
+            Kernel,
+            Name,
+            () => new LoopStepper(Main, _options),
+            failure =>
+            {
+                Failure = failure;
+                HasEnded = true;
+                Ended?.Invoke();
+            });
 }

@@ -39,6 +39,9 @@ internal sealed partial class EpollFile : SimFile
 
     internal bool HasWaiters => _waiters.IsActive;
 
+    /// <summary>The thread that waited here last.</summary>
+    internal SimThread? LastWaiter { get; private set; }
+
     // epoll_ctl(2)
 
     internal int Add(SimFile file, int fd, EpollEvents events, ulong data, bool checkPaths)
@@ -113,6 +116,8 @@ internal sealed partial class EpollFile : SimFile
     /// <summary>A watched file has changed: ep_poll_callback. Whether an exclusive registration has taken the wake.</summary>
     internal bool OnFileWake(EpollItem item, EpollEvents key)
     {
+        if (World.Faults.HoldsBack(item.File, key))
+            return false; // told again when the file is let go
         bool exclusive = (item.Events & EpollEvents.Exclusive) != 0;
         bool awake = false;
         bool interested = (item.Events & ~EpollItem.PrivateBits) != 0 && (key == EpollEvents.None || (key & item.Events) != 0);
@@ -159,6 +164,7 @@ internal sealed partial class EpollFile : SimFile
     /// <summary>Waits until <paramref name="deadline"/> (<see cref="World.Never"/>: for ever; 0: only looks) and fills in events: ep_poll.</summary>
     internal unsafe int Wait(SimThread thread, void* events, int maxEvents, long deadline)
     {
+        LastWaiter = thread;
         bool timedOut = deadline == 0;
         bool available = HasReady;
         while (true)
@@ -172,7 +178,7 @@ internal sealed partial class EpollFile : SimFile
 
             if (timedOut)
                 return 0;
-            if (thread.HasSignal)
+            if (thread.HasSignal || World.Faults.Interrupts(thread))
                 return -(int)Errno.EINTR;
             available = HasReady;
             if (available)
@@ -219,6 +225,7 @@ internal sealed partial class EpollFile : SimFile
             EpollEventLayout.Set(events, count, found, item.Data);
             count++;
             World.Log.ItemDelivered(item, found);
+            World.Detectors.Delivered(thread, item, found);
             if ((item.Events & EpollEvents.OneShot) != 0)
                 item.Events &= EpollItem.PrivateBits;
             else if ((item.Events & EpollEvents.EdgeTriggered) == 0)
@@ -245,8 +252,10 @@ internal sealed partial class EpollFile : SimFile
         for (int i = arrivals.Count - 1; i >= 0; i--)
         {
             EpollItem item = arrivals[i];
-            if (item.ReadyNode == null && !item.IsRemoved)
-                item.ReadyNode = _ready.AddFirst(item);
+            if (item.ReadyNode != null || item.IsRemoved)
+                continue;
+            item.ReadyNode = _ready.AddFirst(item);
+            item.Watch.QueuedAt = World.Log.Count;
         }
 
         arrivals.Clear();
@@ -264,6 +273,9 @@ internal sealed partial class EpollFile : SimFile
     // Polled itself
 
     internal override EpollEvents Poll() => PollFor(World.CurrentThread);
+
+    // Without asking the items, for that drops those that are stale.
+    internal override EpollEvents Readiness => _ready.Count > 0 ? EpollEvents.In | EpollEvents.RdNorm : EpollEvents.None;
 
     // __ep_eventpoll_poll: an instance is readable if some queued item polls ready again; those found stale on the way are dropped.
     internal override EpollEvents PollFor(SimThread? thread)

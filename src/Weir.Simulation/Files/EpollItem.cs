@@ -16,6 +16,8 @@ internal sealed class EpollItem
         Fd = fd;
         Events = events;
         Data = data;
+        Owner = file.World.CurrentThread?.CallProcess;
+        Watch.AddedAt = file.World.Log.Count;
         bool exclusive = (events & EpollEvents.Exclusive) != 0;
         _hook = new Hook(this) { IsExclusive = exclusive };
         _secondHook = file.SecondWaitQueue == null ? null : new Hook(this) { IsExclusive = exclusive };
@@ -28,6 +30,9 @@ internal sealed class EpollItem
     /// <summary>The number it was added by: with the file, its identity.</summary>
     internal int Fd { get; }
 
+    /// <summary>The process that added it, in whose table the number means something.</summary>
+    internal SimKernel? Owner { get; }
+
     internal EpollEvents Events { get; set; }
 
     internal ulong Data { get; set; }
@@ -39,7 +44,10 @@ internal sealed class EpollItem
     internal bool IsRemoved { get; set; }
 
     /// <summary>What is true of the file and asked for. For an epoll instance that means looking whether something in it is ready again.</summary>
-    internal EpollEvents Poll(SimThread? thread) => File.PollFor(thread) & Events;
+    internal EpollEvents Poll(SimThread? thread) => File.PollFor(thread) & Events & ~File.Held;
+
+    /// <summary>What the detectors keep with it.</summary>
+    internal ItemWatch Watch;
 
     /// <summary>ep_ptable_queue_proc.</summary>
     internal void Attach()

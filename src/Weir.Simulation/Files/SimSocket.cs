@@ -11,8 +11,8 @@ internal sealed class MessageExtras
     /// <summary>Descriptors that travel with it (SCM_RIGHTS), each holding a reference.</summary>
     internal List<SimFile>? Files;
 
-    /// <summary>Who sent it (SCM_CREDENTIALS): the process's number.</summary>
-    internal int SenderProcess;
+    /// <summary>Who sent it (SCM_CREDENTIALS); null: it is not said.</summary>
+    internal UnixCredentials? Credentials;
 
     /// <summary>What the receiver learns in msg_flags.</summary>
     internal MessageFlags Flags;
@@ -44,6 +44,11 @@ internal abstract class SimSocket : SimFile
     internal int Protocol { get; }
 
     internal override WaitQueue WaitQueue { get; } = new();
+
+    internal override bool IsStream => Type == SocketKind.Stream && !IsListening;
+
+    /// <summary>Breaks an established connection as a reset that comes from outside does. False: there is none, or it cannot be broken so.</summary>
+    internal virtual bool TryReset() => false;
 
     /// <summary>SO_ERROR: an error that the next call returns once.</summary>
     internal Errno PendingError { get; set; }
@@ -87,9 +92,19 @@ internal abstract class SimSocket : SimFile
     {
     }
 
-    internal override nint Read(SimThread thread, ref UserBuffer buffer) => Receive(thread, ref buffer, MessageFlags.None, null);
+    // Nothing to read into is nothing read (sock_read_iter); recv(2) asks even so.
+    internal override nint Read(SimThread thread, ref UserBuffer buffer) => buffer.Length == 0 ? 0 : Receive(thread, ref buffer, MessageFlags.None, null);
 
     internal override nint Write(SimThread thread, ref UserBuffer buffer) => Send(thread, ref buffer, MessageFlags.None, null);
+
+    internal override nint SpliceRead(SimThread thread, Pipe pipe, nuint length, SpliceFlags flags)
+    {
+        // SPLICE_F_NONBLOCK is for the pipe's side, except to a unix socket.
+        bool now = Domain == SocketDomain.Unix && (flags & SpliceFlags.NonBlock) != 0;
+        return pipe.Fill(thread, this, length, now ? MessageFlags.DontWait : MessageFlags.None);
+    }
+
+    internal override nint SpliceWrite(SimThread thread, Pipe pipe, nuint length, SpliceFlags flags) => pipe.Drain(thread, this, length, flags);
 
     /// <summary>Whether a call may block: the file is blocking and the call does not say otherwise.</summary>
     protected bool MayBlock(MessageFlags flags) => !IsNonBlocking && (flags & MessageFlags.DontWait) == 0;

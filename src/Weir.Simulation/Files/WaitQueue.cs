@@ -105,12 +105,18 @@ internal abstract class WaitEntry
 /// <summary>A thread that sleeps until it is told once: autoremove_wake_function.</summary>
 internal sealed class ThreadWait(SimThread thread, EpollEvents filter = EpollEvents.None) : WaitEntry
 {
+    internal SimThread Thread => thread;
+
+    internal EpollEvents Filter => filter;
+
     internal override bool OnWake(EpollEvents key)
     {
         if (key != EpollEvents.None && filter != EpollEvents.None && (key & filter) == 0)
             return false;
+        // One that was woken by something else already looks for itself: the wake is for another.
+        bool sleeps = thread.State == ThreadState.Blocked;
         Leave();
         thread.Wake();
-        return true;
+        return sleeps;
     }
 }

@@ -1,30 +1,21 @@
 namespace Weir.Simulation;
 
-/// <summary>What kind of trouble a simulation has found.</summary>
-public enum FindingKind
+/// <summary>
+/// A simulation has found something: what, and all that a person needs to act on it. The message is a report of many lines: the finding, what
+/// to do about it, seed and time, threads, descriptors, and the last steps.
+/// </summary>
+public sealed partial class SimulationException : Exception
 {
-    /// <summary>The program's own exception or failed assertion.</summary>
-    Failure,
-
-    /// <summary>The simulation is used in a way that cannot work.</summary>
-    Misuse,
-
-    /// <summary>Nobody can run and nothing is to come.</summary>
-    Deadlock,
-
-    /// <summary>Work went to a thread that the simulation does not run.</summary>
-    Escape,
-}
-
-/// <summary>A simulation has found something: what, and all that a person needs to act on it.</summary>
-public sealed class SimulationException : Exception
-{
-    internal SimulationException(FindingKind kind, string message, Exception? inner = null)
+    internal SimulationException(FindingKind kind, string message, Exception? inner = null, string? summary = null)
         : base(message, inner)
     {
         Kind = kind;
+        Summary = summary ?? message;
     }
 
-    /// <summary>What was found.</summary>
+    /// <summary>What kind of thing was found.</summary>
     public FindingKind Kind { get; }
+
+    /// <summary>What was found, in a sentence or two.</summary>
+    public string Summary { get; }
 }

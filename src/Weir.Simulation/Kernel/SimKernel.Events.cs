@@ -22,7 +22,7 @@ public sealed unsafe partial class SimKernel
     /// <inheritdoc/>
     public override int EpollCtl(int epfd, EpollOp op, int fd, void* epollEvent)
     {
-        using Call call = Begin(SystemCall.EpollCtl, fd);
+        using Call call = Begin(SystemCall.EpollCtl, fd, (int)op);
         return call.Returns(call.Fault < 0 ? call.Fault : Control(epfd, op, fd, epollEvent));
     }
 
@@ -62,6 +62,7 @@ public sealed unsafe partial class SimKernel
             return -(int)Errno.ELOOP;
         return op switch
         {
+            EpollOp.Add when World.Faults.RefusesWatch(target) => -(int)Errno.ENOMEM,
             EpollOp.Add => epoll.Add(target, fd, events, data, checkPaths),
             EpollOp.Delete => epoll.Delete(target, fd),
             EpollOp.Modify => epoll.Modify(target, fd, events, data),
@@ -109,10 +110,13 @@ public sealed unsafe partial class SimKernel
         epoll.Acquire(); // closed while somebody waits in it, it lives until he returns
         try
         {
-            int count = epoll.Wait(thread, events, maxEvents, DeadlineAfter(timeout));
+            int count = epoll.Wait(thread, events, maxEvents, thread.WaitIsOver ? 0 : DeadlineAfter(timeout));
+            if (count == 0 && thread.WaitIsOver && thread.HasSignal)
+                count = -(int)Errno.EINTR; // it came while the loop waited outside
+            thread.WaitIsOver = false;
             if (count == 0 && timeout == 0 && !World.IsLive)
                 World.Clock.AdvanceTo(World.Now + EmptyLook);
-            return count == -(int)Errno.EINTR ? Interrupted(thread) : count;
+            return count;
         }
         finally
         {
@@ -165,8 +169,11 @@ public sealed unsafe partial class SimKernel
 
                 if (ready > 0 || timedOut)
                     return ready;
-                if (thread.HasSignal)
-                    return Interrupted(thread);
+                if (World.Faults.Interrupts(thread))
+                    return -(int)Errno.EINTR;
+                // Goes on if no handler has run; SA_RESTART does not count here.
+                if (thread.HasSignal && thread.Process.DeliverSignals(thread) != SignalOutcome.Nothing)
+                    return -(int)Errno.EINTR;
                 for (int i = 0; i < entries.Length; i++)
                 {
                     if (files[i] is not { CanPoll: true } file)
@@ -205,7 +212,7 @@ public sealed unsafe partial class SimKernel
             return EpollEvents.None;
         if (file == null)
             return Invalid;
-        EpollEvents mask = file.CanPoll ? file.PollFor(thread) : DefaultMask;
+        EpollEvents mask = file.CanPoll ? file.PollFor(thread) & ~file.Held : DefaultMask;
         return mask & ((EpollEvents)(ushort)entry.Events | EpollEvents.Err | EpollEvents.Hup);
     }
 
@@ -221,15 +228,6 @@ public sealed unsafe partial class SimKernel
     }
 
     /// <inheritdoc/>
-    public override int TimerFdCreate(ClockId clock) => throw NotEmulated("timerfd_create");
-
-    /// <inheritdoc/>
-    public override int TimerFdSetTime(int fd, TimerSpec* value, TimerFdSetFlags flags) => throw NotEmulated("timerfd_settime");
-
-    /// <inheritdoc/>
-    public override int TimerFdGetTime(int fd, TimerSpec* value) => throw NotEmulated("timerfd_gettime");
-
-    /// <inheritdoc/>
     public override int InotifyInit() => throw NotEmulated("inotify_init1");
 
     /// <inheritdoc/>
@@ -237,11 +235,4 @@ public sealed unsafe partial class SimKernel
 
     /// <inheritdoc/>
     public override int InotifyRemoveWatch(int fd, int watch) => throw NotEmulated("inotify_rm_watch");
-
-    // A signal has cut a call short: its handler runs on the way out, and then it is no longer pending.
-    private static int Interrupted(SimThread thread)
-    {
-        thread.Process.RunHandlers(thread);
-        return -(int)Errno.EINTR;
-    }
 }

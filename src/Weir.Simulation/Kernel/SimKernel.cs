@@ -25,7 +25,8 @@ public sealed unsafe partial class SimKernel : Kernel
         // Numbers 0 to 2 are taken in every process, and nobody here reads or writes them.
         var terminal = new NullFile(World, "/dev/null", FileFlags.ReadWrite);
         for (int fd = 0; fd < 3; fd++)
-            Descriptors.Set(fd, terminal, closeOnExec: false);
+            Descriptors.Set(fd, terminal, closeOnExec: false, isInherited: true);
+        _actions[SignalNumbers.Pipe] = new SignalAction(SignalDisposition.Ignored);
     }
 
     /// <summary>
@@ -50,20 +51,43 @@ public sealed unsafe partial class SimKernel : Kernel
 
     internal FdTable Descriptors { get; } = new();
 
-    /// <summary>Signals sent to the process as a whole and not yet taken (bit n-1: signal n).</summary>
-    internal ulong PendingSignals { get; set; }
-
     internal SimThread AdoptThread(Thread thread)
         => _adopted.GetValue(thread, thread => World.AddThread(this, thread.Name ?? $"thread {thread.ManagedThreadId}"));
 
     // A call in progress: enters the kernel, and on its end leaves it and the result in the log.
 
-    private Call Begin(SystemCall call, int fd = -1)
+    private Call Begin(SystemCall call, int fd = -1, int operation = 0)
     {
-        SimThread thread = World.Scheduler.Enter(this);
+        // Before others may go first: a schedule in words says at which call a thread was stopped.
+        if (SimThread.Current is { } caller)
+            (caller.Call, caller.CallDescriptor) = (call, fd);
+        SimThread? thread = World.Scheduler.Enter(this);
+        if (thread == null)
+            return new Call(World, null!, -(int)Errno.EPERM);
         thread.Call = call;
         thread.CallDescriptor = fd;
+        thread.CallProcess = this;
+        thread.CallOperation = operation;
+        World.Log.Entered(thread, call, fd);
+        if (thread.HasSignal && !thread.WaitIsOver)
+            EnterWithSignal(thread);
         return new Call(World, thread, World.Faults.Before(thread, call, fd));
+    }
+
+    // The signal would have reached the thread before it came here.
+    private void EnterWithSignal(SimThread thread)
+    {
+        bool goesOn = false;
+        try
+        {
+            thread.Process.DeliverSignals(thread);
+            goesOn = true;
+        }
+        finally
+        {
+            if (!goesOn)
+                World.Scheduler.Leave(thread);
+        }
     }
 
     private readonly ref struct Call(World world, SimThread thread, int fault)
@@ -73,23 +97,47 @@ public sealed unsafe partial class SimKernel : Kernel
         /// <summary>A fault that was asked for strikes: the call returns this and does nothing. 0: none.</summary>
         internal int Fault => fault;
 
+        /// <summary>
+        /// The caller is no thread of the simulation: its call must touch nothing. It is refused and not thrown at, because the exception
+        /// would come out wherever the pool happens to be, and end the test process instead of the simulation.
+        /// </summary>
+        internal bool IsRefused => thread == null;
+
         internal nint Returns(nint result)
         {
+            if (IsRefused)
+                return result;
+            world.Faults.After(thread, result);
             world.Log.Called(thread, thread.Call, thread.CallDescriptor, result);
+            world.Detectors.Called(thread, result);
             return result;
         }
 
-        internal int Returns(int result)
-        {
-            world.Log.Called(thread, thread.Call, thread.CallDescriptor, result);
-            return result;
-        }
+        internal int Returns(int result) => (int)Returns((nint)result);
 
         public void Dispose()
         {
+            if (IsRefused)
+                return;
             thread.Call = SystemCall.None;
             thread.CallDescriptor = -1;
-            world.Scheduler.Leave(thread);
+            if (thread.HasSignal)
+                LeaveWithSignal();
+            else
+                world.Scheduler.Leave(thread);
+        }
+
+        // exit_to_user_mode_loop
+        private void LeaveWithSignal()
+        {
+            try
+            {
+                thread.Process.DeliverSignals(thread);
+            }
+            finally
+            {
+                world.Scheduler.Leave(thread);
+            }
         }
     }
 
@@ -101,7 +149,9 @@ public sealed unsafe partial class SimKernel : Kernel
     internal int Install(SimFile file, bool closeOnExec, int least = 0)
     {
         file.Acquire(); // so that a refusal releases it
-        int fd = Machine.OpenFiles >= Machine.MaxOpenFiles ? -(int)Errno.ENFILE : Descriptors.FindFree(least);
+        int fd = Descriptors.FindFree(least);
+        if (fd >= 0 && !file.CountIn(Machine))
+            fd = -(int)Errno.ENFILE;
         if (fd >= 0)
             Descriptors.Set(fd, file, closeOnExec);
         file.Drop();
@@ -126,39 +176,7 @@ public sealed unsafe partial class SimKernel : Kernel
         return 0;
     }
 
-    /// <summary>
-    /// Another process on the same machine whose descriptors refer to the same open file descriptions, as after fork(2).
-    /// </summary>
-    public SimKernel Fork(string name)
-    {
-        var child = new SimKernel(Machine, name);
-        for (int fd = 0; fd < 3; fd++)
-            child.Descriptors.Take(fd)!.Drop();
-        foreach ((int fd, SimFile file, _) in Descriptors.Open)
-            child.Descriptors.Set(fd, file, Descriptors.IsCloseOnExec(fd));
-        child.Descriptors.SoftLimit = Descriptors.SoftLimit;
-        child.Descriptors.HardLimit = Descriptors.HardLimit;
-        return child;
-    }
+    internal static bool IsReadable(SimFile file) => ((int)file.Flags & 3) != (int)FileFlags.WriteOnly;
 
-    /// <summary>Closes the descriptors that are close-on-exec, as execve(2) does.</summary>
-    public void Exec()
-    {
-        foreach ((int fd, _, _) in Descriptors.Open.ToArray())
-        {
-            if (Descriptors.IsCloseOnExec(fd))
-                Descriptors.Take(fd)!.Drop();
-        }
-    }
-
-    /// <summary>Closes everything, as the end of the process does.</summary>
-    internal void CloseAll()
-    {
-        foreach ((int fd, _, _) in Descriptors.Open.ToArray())
-            Descriptors.Take(fd)!.Drop();
-    }
-
-    private static bool IsReadable(SimFile file) => ((int)file.Flags & 3) != (int)FileFlags.WriteOnly;
-
-    private static bool IsWritable(SimFile file) => ((int)file.Flags & 3) != (int)FileFlags.ReadOnly;
+    internal static bool IsWritable(SimFile file) => ((int)file.Flags & 3) != (int)FileFlags.ReadOnly;
 }

@@ -161,9 +161,6 @@ internal abstract class InetSocket : SimSocket, IPortOwner
         return own.IsV4 ? 0 : 2;
     }
 
-    internal override nint Read(SimThread thread, ref UserBuffer buffer)
-        => buffer.Length == 0 ? 0 : base.Read(thread, ref buffer); // sock_read_iter
-
     // Options
 
     internal override int GetOption(SocketLevel level, SocketOption option, Span<byte> value, out int length)

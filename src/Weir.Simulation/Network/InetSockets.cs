@@ -24,4 +24,10 @@ internal static class InetSockets
                 return null;
         }
     }
+
+    internal static int MakePair(out SimSocket? first, out SimSocket? second)
+    {
+        first = second = null;
+        return -(int)Errno.EOPNOTSUPP;
+    }
 }

@@ -20,7 +20,7 @@ public sealed class SimHost
         Addresses = [.. addresses.Select(address => address.ToFramework())];
         Kernel = kernel ?? new SimKernel(new Machine(sim.World, name), name);
         sim.Network.Add(this);
-        JoinNetwork();
+        Stack.Join(this);
     }
 
     /// <summary>Its name in traces and findings.</summary>
@@ -51,59 +51,57 @@ public sealed class SimHost
 
     /// <summary>
     /// Ends everything that runs on it at once, as a power failure does: loops and threads go no further, connections vanish without a word
-    /// to their peers. Threads are unwound (their finally blocks run), and every system call in them fails. A peer finds out when it sends to the
-    /// restarted host and is reset, or when nothing answers for too long. Called on the host itself, the call does not return.
+    /// to their peers. A peer finds out when it sends to the restarted host and is reset, or when nothing answers for too long. To a thread of the
+    /// host itself the call does not return: an exception unwinds that, as it does the others.
     /// </summary>
     /// <exception cref="InvalidOperationException">It is the host that the simulation's own program runs on.</exception>
-    /// <exception cref="NotSupportedException">In live mode, where nothing can end a thread.</exception>
     public void Crash()
+    {
+        if (this == _sim.Host)
+            throw new InvalidOperationException($"{Name} is the host that the simulation's program runs on; crash another.");
+        using SimNetwork.Entry entry = _sim.Network.Enter();
+        GoDown();
+        if (SimThread.Current?.Process is { HasExited: true })
+            throw new ProcessEndedException();
+    }
+
+    private void GoDown()
     {
         if (!IsUp)
             return;
-        if (this == _sim.Host)
-            throw new InvalidOperationException($"{Name} is the host that the simulation's program runs on; crash another.");
-        if (_sim.World.Scheduler is not BatonScheduler scheduler)
-            throw new NotSupportedException("not emulated: a crash in live mode");
         IsUp = false;
         _sim.World.Log.Note($"{Name} crashes");
-        Machine machine = Kernel.Machine;
         _nextPort = Stack.NextEphemeralPort;
-        Stack.GoDown();
-        _sim.ForgetLoops(machine);
-        for (int i = 0; i < _sim.World.Threads.Count; i++)
-        {
-            if (_sim.World.Threads[i].Process.Machine == machine)
-                scheduler.Kill(_sim.World.Threads[i]);
-        }
-
-        foreach (SimKernel process in machine.Processes)
-            process.CloseAll();
+        Stack.GoDown(); // first, so that what closes now says nothing
+        foreach (SimKernel process in Kernel.Machine.Processes)
+            process.EndProcess(SignalNumbers.Kill);
         _sim.Network.TellOfTrouble();
-        if (SimThread.Current?.IsKilled == true)
-            throw new SimulationEndedException();
     }
 
     /// <summary>
     /// Starts it again with the same addresses and the names in its file system, and with nothing running: give the new <see cref="Kernel"/>, which
     /// is returned, to loops and threads. A host that runs crashes first.
     /// </summary>
+    /// <exception cref="InvalidOperationException">It is the host that the simulation's own program runs on, or the caller runs on it.</exception>
     public SimKernel Restart()
     {
-        Crash();
+        if (this == _sim.Host || (IsUp && SimThread.Current?.Process.Machine == Kernel.Machine))
+            throw new InvalidOperationException($"{Name} cannot be restarted from within; crash or restart another host.");
+        using SimNetwork.Entry entry = _sim.Network.Enter();
+        GoDown();
+        Dictionary<string, object> names = Kernel.Machine.Names;
         var machine = new Machine(_sim.World, Name);
-        foreach ((string path, object file) in Kernel.Machine.Names)
-            machine.Names.Add(path, file);
+        foreach ((string path, object file) in names)
+            machine.Names.TryAdd(path, file);
         Kernel = new SimKernel(machine, Name);
+        Stack.Join(this);
         // Where ports are drawn at random, as on Linux, those from before hardly ever come again.
         Stack.NextEphemeralPort = _nextPort;
-        JoinNetwork();
         IsUp = true;
         _sim.World.Log.Note($"{Name} restarts");
         _sim.Network.TellOfTrouble();
         return Kernel;
     }
-
-    private void JoinNetwork() => Stack.Join(this);
 
     /// <inheritdoc/>
     public override string ToString() => Name;

@@ -35,6 +35,7 @@ public sealed class SimNetwork
         set
         {
             ArgumentNullException.ThrowIfNull(value);
+            using Entry entry = Enter();
             _defaultLink = value;
             TellOfTrouble();
         }
@@ -53,6 +54,7 @@ public sealed class SimNetwork
     /// <summary>Sets how packets travel from one host to another; null: as <see cref="DefaultLink"/> says.</summary>
     public void LinkOneWay(SimHost from, SimHost to, SimLink? link)
     {
+        using Entry entry = Enter();
         Path(from, to).Link = link;
         TellOfTrouble(from, to);
     }
@@ -67,6 +69,7 @@ public sealed class SimNetwork
     /// <summary>As <see cref="Partition"/>, in one direction only.</summary>
     public void PartitionOneWay(SimHost from, SimHost to)
     {
+        using Entry entry = Enter();
         Path(from, to).IsPartitioned = true;
         _world.Log.Note($"partition: {from} to {to}");
         TellOfTrouble(from, to);
@@ -75,6 +78,7 @@ public sealed class SimNetwork
     /// <summary>Ends partitions between two hosts.</summary>
     public void Heal(SimHost a, SimHost b)
     {
+        using Entry entry = Enter();
         Path(a, b).IsPartitioned = false;
         Path(b, a).IsPartitioned = false;
         _world.Log.Note($"healed: {a} and {b}");
@@ -83,6 +87,7 @@ public sealed class SimNetwork
     /// <summary>Ends all partitions.</summary>
     public void HealAll()
     {
+        using Entry entry = Enter();
         foreach (NetPath path in _paths.Values)
             path.IsPartitioned = false;
         _world.Log.Note("healed");
@@ -91,12 +96,39 @@ public sealed class SimNetwork
     /// <summary>Keeps back what would arrive from one host at another, until <see cref="Release"/>.</summary>
     public void Hold(SimHost from, SimHost to)
     {
+        using Entry entry = Enter();
         Path(from, to).IsHeld = true;
         TellOfTrouble(from, to);
     }
 
     /// <summary>Lets what was held back arrive now, in order, and what follows as usual.</summary>
-    public void Release(SimHost from, SimHost to) => Path(from, to).Release(_world);
+    public void Release(SimHost from, SimHost to)
+    {
+        using Entry entry = Enter();
+        Path(from, to).Release(_world);
+    }
+
+    // In live mode who changes the network must hold the kernel's lock; otherwise he is the one who runs.
+
+    internal Entry Enter() => new(_world.IsLive ? _world : null);
+
+    internal readonly ref struct Entry
+    {
+        private readonly World? _world;
+        private readonly SimThread? _thread;
+
+        internal Entry(World? world)
+        {
+            _world = world;
+            _thread = world?.Scheduler.Enter(SimThread.Current?.Process is { } process && process.World == world ? process : world.Machines[0].Processes[0]);
+        }
+
+        public void Dispose()
+        {
+            if (_thread != null)
+                _world!.Scheduler.Leave(_thread);
+        }
+    }
 
     // Hosts
 

@@ -80,6 +80,8 @@ internal sealed partial class TcpSocket
         int error = InetEndPoint.TryRead(Domain, address, out InetEndPoint target);
         if (error < 0)
             return error;
+        if (target.Address.IsMulticast)
+            return -(int)Errno.ENETUNREACH;
         error = Resolve(ref target, out IpAddress source);
         if (error < 0)
             return error;

@@ -97,6 +97,8 @@ internal sealed partial class TcpSocket
         // sk_stream_error
         if (error == -(int)Errno.EPIPE && TakeError() is int pending and < 0)
             error = pending;
+        if (error == -(int)Errno.EPIPE && (flags & MessageFlags.NoSignal) == 0)
+            thread.Process.SendTo(thread, SignalNumbers.Pipe, new SignalInfo(SignalNumbers.Pipe, SignalInfo.FromUser, thread.Process.ProcessId));
         if (error == -(int)Errno.EAGAIN && _unacknowledged.IsEmpty)
             TellWritable(); // so that an edge comes to whoever waits for one
         return error;

@@ -339,6 +339,17 @@ internal sealed partial class TcpSocket : InetSocket
         Done();
     }
 
+    /// <summary>Something between the two ends breaks the connection, and both are told that the other did.</summary>
+    internal override bool TryReset()
+    {
+        if (_state is TcpState.Closed or TcpState.Listen or TcpState.SynSent or TcpState.SynReceived)
+            return false;
+        SendActiveReset();
+        if (_state != TcpState.Closed)
+            ProcessReset();
+        return true;
+    }
+
     /// <summary>No machine has the peer's address: tcp_v4_err.</summary>
     internal void OnHostUnreachable()
     {
@@ -361,16 +372,13 @@ internal sealed partial class TcpSocket : InetSocket
             return base.Ioctl(request, argument);
         if (_state == TcpState.Listen && request != AtMark)
             return -(int)Errno.EINVAL;
-        if (!UserMemory.IsMapped(argument, sizeof(int)))
-            return -(int)Errno.EFAULT;
         bool opening = _state is TcpState.SynSent or TcpState.SynReceived;
-        *(int*)argument = request switch
+        return PutInt(argument, request switch
         {
             AtMark => _urgent != UrgentState.None && _urgentSeq == _copiedSeq ? 1 : 0,
             InputQueued => opening ? 0 : AvailableToMark,
             OutputQueued => opening ? 0 : (int)(_writeSeq - _sendUnacknowledged),
             _ => opening ? 0 : (int)(_writeSeq - _sendNext),
-        };
-        return 0;
+        });
     }
 }

@@ -263,10 +263,7 @@ internal sealed class UdpSocket : InetSocket
     {
         if (request is not (InputQueued or OutputQueued))
             return base.Ioctl(request, argument);
-        if (!UserMemory.IsMapped(argument, sizeof(int)))
-            return -(int)Errno.EFAULT;
-        *(int*)argument = request == InputQueued ? _received.First?.Length ?? 0 : 0;
-        return 0;
+        return PutInt(argument, request == InputQueued ? _received.First?.Length ?? 0 : 0);
     }
 
     // Options

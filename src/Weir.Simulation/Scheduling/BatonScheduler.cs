@@ -3,7 +3,7 @@ using System.Runtime.ExceptionServices;
 namespace Weir.Simulation;
 
 /// <summary>Unwinds the threads of a simulation that has ended early.</summary>
-internal sealed class SimulationEndedException() : Exception("The simulation has ended.");
+internal class SimulationEndedException(string message = "The simulation has ended.") : Exception(message);
 
 /// <summary>
 /// Deterministic modes: one simulated thread runs at a time, and whoever holds the baton decides by the strategy who gets it next. Stepped
@@ -13,18 +13,19 @@ internal sealed class BatonScheduler : Scheduler
 {
     private readonly World _world;
     private readonly List<SimThread> _runnable = [];
-    private readonly Runner _main = new();
+    private readonly Baton _main = new();
     private SimThread? _running;
+    private SimThread? _spinning; // waits for somebody else's store: not picked while there are others
     private SimThread? _next; // for the main thread, when the baton comes to it
+    private SimThread? _outside;
     private ExceptionDispatchInfo? _failure;
     private bool _ended;
 
     internal BatonScheduler(World world) => _world = world;
 
-    /// <summary>Called when nobody can run, no time is left to pass, and threads are blocked.</summary>
-    internal Func<Exception?> OnStuck { get; set; } = () => null;
-
     internal override long Now => _world.Clock.Now;
+
+    internal override bool HasEnded => _ended;
 
     internal override bool IsHeldByCaller => SimThread.Current == _running;
 
@@ -39,26 +40,26 @@ internal sealed class BatonScheduler : Scheduler
         SimThread thread = _world.AddThread(process, name);
         var runner = new Runner();
         thread.Runner = runner;
-        runner.Thread = new Thread(() => RunThread(thread, runner, body)) { IsBackground = true, Name = name };
-        runner.Thread.Start();
+        thread.IsPreemptible = SimMarks.AreOn;
+        Carrier.Run(() => RunThread(thread, runner, body));
         return thread;
     }
 
-    /// <summary>A thread that is advanced by calls of <paramref name="step"/> on the scheduler's own thread.</summary>
-    internal SimThread AddStepped(SimKernel process, string name, Action step)
+    /// <summary>A loop that is advanced on the scheduler's own thread.</summary>
+    internal SimThread AddStepped(SimKernel process, string name, SteppedLoop loop)
     {
         SimThread thread = _world.AddThread(process, name);
-        thread.Runner = step;
+        thread.Runner = loop;
         return thread;
     }
 
     private void RunThread(SimThread thread, Runner runner, Action body)
     {
-        runner.Wait();
+        runner.Baton.Take();
         SimThread.Current = thread;
         try
         {
-            if (!_ended && !thread.IsKilled)
+            if (!_ended)
                 body();
         }
         catch (SimulationEndedException)
@@ -66,17 +67,14 @@ internal sealed class BatonScheduler : Scheduler
         }
         catch (Exception exception)
         {
-            if (!thread.IsKilled)
-                Fail(exception);
+            Fail(exception);
         }
 
+        SimThread.Current = null;
+        StoreBuffers.Drain(thread);
         thread.End();
-        if (thread.IsKilled && thread != _running)
-            return; // whoever killed it has the baton
-        if (_ended)
-            _main.Go();
-        else
-            PassOn();
+        PassOn();
+        runner.Unwound.Give();
     }
 
     // The main thread
@@ -95,9 +93,9 @@ internal sealed class BatonScheduler : Scheduler
         }
         finally
         {
-            _ended = true;
-            _running = null;
+            _ended |= _failure != null;
             UnwindThreads();
+            _running = null;
         }
 
         _failure?.Throw();
@@ -108,16 +106,12 @@ internal sealed class BatonScheduler : Scheduler
         while (!_ended)
         {
             _running = thread;
-            if (thread.Runner is Action step)
+            if (thread.Runner is SteppedLoop loop)
             {
                 SimThread.Current = thread;
                 try
                 {
-                    step();
-                }
-                catch (SimulationEndedException) when (thread.IsKilled)
-                {
-                    thread.End();
+                    loop.Step();
                 }
                 finally
                 {
@@ -127,8 +121,8 @@ internal sealed class BatonScheduler : Scheduler
                 return;
             }
 
-            ((Runner)thread.Runner!).Go();
-            _main.Wait();
+            ((Runner)thread.Runner!).Baton.Give();
+            _main.Take();
             if (_next == null)
                 return;
             thread = _next;
@@ -136,16 +130,36 @@ internal sealed class BatonScheduler : Scheduler
         }
     }
 
-    // Threads that are still there are told one by one, so that what they do while they unwind does not overlap.
+    // Threads that are still there are told one by one, so that what they do while they unwind does not overlap. Their finally blocks close
+    // what they have opened: the kernel goes on serving calls that do not block.
     private void UnwindThreads()
     {
-        foreach (SimThread thread in _world.Threads)
+        SimThread? before = SimThread.Current;
+        for (int i = 0; i < _world.Threads.Count; i++)
         {
-            if (thread.State == ThreadState.Ended || thread.Runner is not Runner runner)
+            SimThread thread = _world.Threads[i];
+            if (thread.State == ThreadState.Ended)
                 continue;
-            runner.Go();
-            runner.Thread!.Join(TimeSpan.FromSeconds(2)); // one that never enters the kernel again is left to itself
+            _running = thread;
+            if (thread.Runner is Runner runner)
+            {
+                runner.Baton.Give();
+                runner.Unwound.TryTake(TimeSpan.FromSeconds(2)); // one that never enters the kernel again is left to itself
+                continue;
+            }
+
+            SimThread.Current = thread;
+            try
+            {
+                ((SteppedLoop)thread.Runner!).Abandon();
+            }
+            catch (Exception)
+            {
+                // The failure that ended the simulation is the one to report.
+            }
         }
+
+        SimThread.Current = before;
     }
 
     /// <summary>Takes note of the failure that ends the simulation; the first one counts.</summary>
@@ -155,54 +169,104 @@ internal sealed class BatonScheduler : Scheduler
         _ended = true;
     }
 
-    /// <summary>
-    /// Ends a thread whose machine has crashed: it is unwound before this returns, or, if it is the one that calls, from its next call on.
-    /// </summary>
-    internal void Kill(SimThread thread)
+    /// <summary>For findings made inside a call: whatever the program's own code does with the exception, the simulation is over.</summary>
+    internal Exception Raise(Exception finding)
     {
-        if (thread.State == ThreadState.Ended)
-            return;
-        thread.IsKilled = true;
-        if (thread == _running)
-            return;
-        if (thread.Runner is Runner runner)
-        {
-            runner.Go();
-            runner.Thread!.Join(TimeSpan.FromSeconds(2)); // as in UnwindThreads
-        }
-
-        thread.End();
+        Fail(finding);
+        return finding;
     }
 
     // Switching
 
-    internal override SimThread Enter(SimKernel process)
+    internal override SimThread? Enter(SimKernel process)
     {
-        if (SimThread.Current is { IsKilled: true })
-            throw new SimulationEndedException();
+        if (_running == null)
+            return EnterFromOutside(process);
         if (SimThread.Current is not { } thread || thread != _running)
-            throw _world.Escaped(process);
+        {
+            _world.Detectors.Escaped(process);
+            return null;
+        }
+
+        if (_world.Detectors.HasEscape && !_ended)
+            throw Raise(_world.Detectors.MakeEscape());
         if (_ended)
-            throw new SimulationEndedException();
-        Preempt(thread);
+            CountUnwinding(thread);
+        else
+            Preempt(thread);
+        StoreBuffers.Drain(thread); // the kernel takes locks
         return thread;
+    }
+
+    // One that has been told and calls on and on is told again.
+    private static void CountUnwinding(SimThread thread)
+    {
+        const int MostCalls = 100_000;
+        if (++thread.CallsWhileUnwinding > MostCalls)
+            throw new SimulationEndedException();
     }
 
     internal override void Leave(SimThread thread)
     {
+        if (thread == _outside)
+            SimThread.Current = null;
     }
 
     /// <summary>A point where another thread may go on instead. A stepped thread is not interrupted.</summary>
     internal void Preempt(SimThread thread)
     {
-        if (thread.Runner is Runner runner)
+        if (thread.Runner is Runner runner && !_ended)
             Switch(thread, runner);
+    }
+
+    /// <summary>The thread can do nothing until another has acted: it goes on when others have had their turn.</summary>
+    internal void LetOthersRun(SimThread thread)
+    {
+        if (_ended)
+        {
+            CountUnwinding(thread);
+            return;
+        }
+
+        if (thread.Runner is not Runner runner)
+            return;
+        _spinning = thread;
+        Switch(thread, runner);
+    }
+
+    // Before the threads run, and after they have: whoever set the simulation up makes calls as a thread that is alone in the world.
+    private SimThread EnterFromOutside(SimKernel process)
+    {
+        if (_outside?.Process != process)
+            _outside = new SimThread(_world, process, -1, "outside");
+        SimThread.Current = _outside;
+        return _outside;
+    }
+
+    private void BlockOutside(SimThread thread)
+    {
+        while (thread.State == ThreadState.Blocked)
+        {
+            long next = _world.Clock.NextTime;
+            if (next == World.Never)
+                throw new InvalidOperationException($"{thread.Call.ManName()}(fd {thread.CallDescriptor}) would block for ever: nothing runs beside it.");
+            _world.Clock.AdvanceTo(next);
+            _world.Clock.FireDue();
+        }
     }
 
     internal override void Block(SimThread thread)
     {
+        if (thread == _outside)
+        {
+            BlockOutside(thread);
+            return;
+        }
+
+        if (_ended)
+            throw new SimulationEndedException();
         if (thread.Runner is not Runner runner)
-            throw _world.WouldBlock(thread);
+            throw Raise(_world.WouldBlock(thread));
         while (thread.State == ThreadState.Blocked)
             Switch(thread, runner);
     }
@@ -227,10 +291,10 @@ internal sealed class BatonScheduler : Scheduler
         if (next == thread)
             return;
         HandOver(next);
-        runner.Wait();
-        if (_ended || thread.IsKilled)
-            throw new SimulationEndedException();
+        runner.Baton.Take();
         _running = thread;
+        if (_ended)
+            throw new SimulationEndedException();
     }
 
     // The thread has ended: somebody else goes on.
@@ -254,12 +318,12 @@ internal sealed class BatonScheduler : Scheduler
         if (next?.Runner is Runner runner)
         {
             _running = next;
-            runner.Go();
+            runner.Baton.Give();
         }
         else
         {
             _next = next; // a stepped one, or nobody: the main thread's matter
-            _main.Go();
+            _main.Give();
         }
     }
 
@@ -270,25 +334,41 @@ internal sealed class BatonScheduler : Scheduler
         {
             _world.Clock.FireDue();
             Collect(running);
+            bool preempts = running is { State: ThreadState.Runnable } && running != _spinning;
+            if (running != null && running == _spinning)
+            {
+                _spinning = null;
+                if (_runnable.Count > 1)
+                    _runnable.RemoveAt(0);
+                else if (!MoveClock())
+                    throw _world.Detectors.Stuck();
+            }
+
             if (_runnable.Count > 0)
             {
-                bool preempts = running is { State: ThreadState.Runnable };
                 return _runnable[_world.Choices.Thread(_runnable, preempts)];
             }
 
-            long next = _world.Clock.NextTime;
-            if (next != World.Never && _world.Threads.Any(thread => thread.State == ThreadState.Blocked))
-            {
-                _world.Clock.AdvanceTo(next);
+            if (MoveClock())
                 continue;
-            }
-
             if (_world.Threads.All(thread => thread.State == ThreadState.Ended))
                 return null;
-            throw OnStuck() ?? new InvalidOperationException("Nobody can run and nothing will happen.");
+            throw _world.Detectors.Stuck();
         }
 
         return null;
+    }
+
+    // Nobody can run: time passes until the next event. False: there is none, or nobody left for whom it could matter.
+    private bool MoveClock()
+    {
+        long next = _world.Clock.NextTime;
+        if (next == World.Never || !_world.Threads.Any(thread => thread.State == ThreadState.Blocked))
+            return false;
+        if (_world.Detectors.BeforeJump() is { } finding)
+            throw finding;
+        _world.Clock.AdvanceTo(next);
+        return true;
     }
 
     // The running one first, then in turn from the one after it.
@@ -307,19 +387,12 @@ internal sealed class BatonScheduler : Scheduler
         }
     }
 
-    /// <summary>A place to wait for the baton. Spins first: the one who has it mostly gives it back within a microsecond.</summary>
+    /// <summary>How a thread with a real one beneath is run.</summary>
     private sealed class Runner
     {
-        private readonly SemaphoreSlim _baton = new(0);
+        internal Baton Baton { get; } = new();
 
-        internal Thread? Thread;
-
-        internal void Go() => _baton.Release();
-
-        internal void Wait()
-        {
-            // SemaphoreSlim spins before it blocks.
-            _baton.Wait();
-        }
+        /// <summary>Given when its body has returned, for those who wait for it in the end.</summary>
+        internal Baton Unwound { get; } = new();
     }
 }

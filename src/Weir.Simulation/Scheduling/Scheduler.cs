@@ -8,8 +8,14 @@ internal abstract class Scheduler
 
     internal abstract bool IsHeldByCaller { get; }
 
-    /// <summary>A thread enters the kernel: it gets the world to itself, and may have had to let others go first.</summary>
-    internal abstract SimThread Enter(SimKernel process);
+    /// <summary>The simulation is over; threads that unwind still make calls.</summary>
+    internal virtual bool HasEnded => false;
+
+    /// <summary>
+    /// A thread enters the kernel: it gets the world to itself, and may have had to let others go first. Null: it is none that the
+    /// simulation runs, and must not be let in.
+    /// </summary>
+    internal abstract SimThread? Enter(SimKernel process);
 
     /// <summary>It leaves the kernel.</summary>
     internal abstract void Leave(SimThread thread);

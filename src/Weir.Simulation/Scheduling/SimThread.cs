@@ -26,7 +26,7 @@ internal sealed class SimThread
     internal SimThread(World world, SimKernel process, int id, string name)
     {
         World = world;
-        Process = process;
+        Process = CallProcess = process;
         Id = id;
         Name = name;
     }
@@ -52,36 +52,64 @@ internal sealed class SimThread
     /// <summary>While blocked: until when; <see cref="World.Never"/>: without limit.</summary>
     internal long Deadline { get; private set; } = World.Never;
 
-    /// <summary>The call it is in, for findings.</summary>
+    /// <summary>The deadline of the last block, which a thread that was woken for nothing keeps.</summary>
+    internal long LastDeadline { get; private set; } = World.Never;
+
+    /// <summary>A stepped loop has waited outside the call: its next wait only looks what there is.</summary>
+    internal bool WaitIsOver { get; set; }
+
+    /// <summary>The call it is in or about to enter, for findings.</summary>
     internal SystemCall Call { get; set; }
 
     /// <summary>The descriptor that call is about.</summary>
     internal int CallDescriptor { get; set; } = -1;
 
+    /// <summary>The process whose kernel that call went to: its own, but for programs that act for others.</summary>
+    internal SimKernel CallProcess { get; set; }
+
+    /// <summary>What else tells the call: the operation of epoll_ctl.</summary>
+    internal int CallOperation { get; set; }
+
+    /// <summary>When its last block began.</summary>
+    internal long BlockedAt { get; private set; }
+
+    /// <summary>What the detectors keep with it.</summary>
+    internal ThreadWatch Watch;
+
     /// <summary>The last block ended by its deadline.</summary>
     internal bool TimedOut { get; private set; }
+
+    /// <summary>Stores at marked operations that others do not see yet, the oldest first.</summary>
+    internal List<MarkedStore> Stores { get; } = [];
+
+    /// <summary>It has a real thread beneath, and others may go on at its marked operations.</summary>
+    internal bool IsPreemptible { get; set; }
+
+    /// <summary>Calls since the simulation has ended under it.</summary>
+    internal int CallsWhileUnwinding { get; set; }
 
     /// <summary>What the scheduler keeps with it: how it is run.</summary>
     internal object? Runner { get; set; }
 
-    /// <summary>Signals waiting for this thread (bit n-1: signal n), and those it does not want now.</summary>
-    internal ulong PendingSignals { get; set; }
+    /// <summary>Signals sent to this thread and not yet taken.</summary>
+    internal PendingSignals Pending { get; } = new();
 
+    /// <summary>Signals it does not want now (bit n-1: signal n).</summary>
     internal ulong BlockedSignals { get; set; }
 
-    /// <summary>A signal that it would run a handler for interrupts its calls.</summary>
-    internal bool HasSignal => ((PendingSignals | Process.PendingSignals) & ~BlockedSignals) != 0 || WasStopped;
+    /// <summary>
+    /// TIF_SIGPENDING: a signal, a stop or the end of the process waits for it. Interrupts its calls; taken note of on the way out of them.
+    /// </summary>
+    internal bool HasSignal { get; set; }
 
-    /// <summary>Stopped and continued: calls that signals interrupt are interrupted by that too.</summary>
-    internal bool WasStopped { get; set; }
-
-    /// <summary>Its machine has crashed: it goes no further than its next call.</summary>
-    internal bool IsKilled { get; set; }
+    /// <summary>It runs on the scheduler's own thread, which must not be kept.</summary>
+    internal bool IsStepped => Runner is SteppedLoop;
 
     internal void BeginBlock(long deadline)
     {
         State = ThreadState.Blocked;
-        Deadline = deadline;
+        Deadline = LastDeadline = deadline;
+        BlockedAt = World.Now;
         TimedOut = false;
         if (deadline != World.Never && !World.IsLive)
             _timeout = World.Clock.At(deadline, OnTimeout);
@@ -93,9 +121,11 @@ internal sealed class SimThread
         if (State != ThreadState.Blocked)
             return;
         State = ThreadState.Runnable;
+        Watch.RunnableSince = World.Log.Count;
         Deadline = World.Never;
         _timeout?.Cancel();
         _timeout = null;
+        World.Log.Woken(this);
         World.Scheduler.OnWoken(this);
     }
 

@@ -21,8 +21,11 @@ internal sealed class World
         Choices = choices;
         Options = options;
         Log = new StepLog(this);
+        Memory = new StoreBuffers(this);
         Network = new SimNetwork(this);
         Scheduler = options.Mode == SimMode.Live ? new LiveScheduler(this) : new BatonScheduler(this);
+        Faults = new Faults(this, options.Faults);
+        Detectors = new Detectors(this, options);
     }
 
     internal SimOptions Options { get; }
@@ -31,9 +34,22 @@ internal sealed class World
 
     internal StepLog Log { get; }
 
-    internal Faults Faults { get; } = new();
+    /// <summary>What the threads share at marked operations.</summary>
+    internal StoreBuffers Memory { get; set; }
+
+    internal Faults Faults { get; }
+
+    internal Detectors Detectors { get; }
+
+    /// <summary>What the run is determined by, for findings.</summary>
+    internal ulong Seed { get; set; }
+
+    /// <summary>The loops that run here.</summary>
+    internal List<SimLoop> Loops { get; } = [];
 
     internal SimClock Clock { get; } = new();
+
+    internal PagePool Pages { get; } = new();
 
     internal Scheduler Scheduler { get; }
 
@@ -70,19 +86,49 @@ internal sealed class World
     {
         thread.BeginBlock(deadline);
         Scheduler.Block(thread);
+        if (thread.Process.HasExited)
+            throw new ProcessEndedException();
         return !thread.TimedOut;
     }
 
     /// <summary>
+    /// One round of wait_event_interruptible: sleeps in a queue until told, or has a signal taken care of. The caller then looks for himself:
+    /// 0, or -EINTR.
+    /// </summary>
+    internal int WaitIn(SimThread thread, WaitQueue queue, bool exclusive)
+    {
+        if (thread.HasSignal)
+            return thread.Process.Interrupt(thread);
+        var entry = new ThreadWait(thread) { IsExclusive = exclusive };
+        if (exclusive)
+            queue.AddLast(entry);
+        else
+            queue.AddFirst(entry);
+        try
+        {
+            Block(thread, Never);
+        }
+        finally
+        {
+            entry.Leave();
+        }
+
+        return 0;
+    }
+
+    /// <summary>
     /// For a call that would block on <paramref name="file"/> until one of <paramref name="conditions"/> may hold: 0 once it may, or the
-    /// negated errno the call returns: EAGAIN for a non-blocking file, EINTR for a signal.
+    /// negated errno the call returns: EAGAIN for a non-blocking file, EINTR for a signal with a handler that does not ask for a restart.
     /// </summary>
     internal int BlockOn(SimThread thread, SimFile file, EpollEvents conditions)
     {
         if (file.IsNonBlocking)
             return -(int)Errno.EAGAIN;
         if (thread.HasSignal)
+            return thread.Process.Interrupt(thread);
+        if (Faults.Interrupts(thread))
             return -(int)Errno.EINTR;
+        Detectors.Blocking(thread, file, conditions);
         var first = new ThreadWait(thread, conditions);
         ThreadWait? second = file.SecondWaitQueue == null ? null : new ThreadWait(thread, conditions);
         file.WaitQueue.AddFirst(first);
@@ -100,20 +146,15 @@ internal sealed class World
             file.Drop();
         }
 
-        return thread.HasSignal ? -(int)Errno.EINTR : 0;
+        return 0; // what was waited for beats a signal
     }
 
-    /// <summary>A thread that the simulation does not run has called its kernel.</summary>
-    internal SimulationException Escaped(SimKernel process) => new(
-        FindingKind.Escape,
-        $"A thread that the simulation does not run (\"{Thread.CurrentThread.Name ?? "thread pool"}\") called the kernel of {process.ProcessName}: "
-        + "work has escaped to the thread pool. Await it with the loop's own means, or use SimMode.Live.");
-
     /// <summary>A stepped loop called something that would block the one thread they all run on.</summary>
-    internal SimulationException WouldBlock(SimThread thread) => new(
+    internal SimulationException WouldBlock(SimThread thread) => Report.Make(
+        this,
         FindingKind.Misuse,
-        $"{thread.Name}: {thread.Call.ManName()}(fd {thread.CallDescriptor}) would block, and with it all loops of the simulation: a stepped loop only awaits. "
-        + "Run what blocks on a thread of its own (Sim.Thread) or use SimMode.Threads.");
+        $"{thread.Name}: {thread.Call.ManName()}(fd {thread.CallDescriptor}) would block, and with it all loops of the simulation: a stepped loop only awaits.",
+        "Run what blocks on a thread of its own (Sim.Thread), or use SimMode.Threads.");
 
     [Conditional("DEBUG")]
     internal void AssertHeld() => Debug.Assert(Scheduler.IsHeldByCaller, "The kernel is entered through its door.");
