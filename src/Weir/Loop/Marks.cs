@@ -6,7 +6,10 @@ namespace Weir;
 /// The marked operations: those by which a loop and the threads that post to it, wake it and wait for its end agree. A simulator that lets
 /// one thread run at a time changes threads at them, and decides when a store becomes visible to the others.
 /// </summary>
-/// <remarks>What one thread does between two marks, nobody else touches, or it does not matter who is first.</remarks>
+/// <remarks>
+/// Nothing else is marked: how an awaiting caller and the completion meet (<see cref="LoopAwaitable"/>), what timers count on their way and
+/// the statistics happen between two marks, as one step.
+/// </remarks>
 internal static class Marks
 {
     /// <summary>
