@@ -100,6 +100,14 @@ public sealed unsafe partial class SimKernel
         NotifyParent();
     }
 
+    // A thread is told once, where it calls or waits. What it does while it unwinds fails without that, for its descriptors are closed: an
+    // exception out of a clean-up would end up who knows where. A loop's clean-up may be anywhere, so that is told only where it waits.
+    private static bool IsUnwinding(SimThread thread)
+    {
+        const int MostCalls = 100_000;
+        return (++thread.CallsWhileUnwinding > 1 || thread.IsLoop) && thread.CallsWhileUnwinding < MostCalls;
+    }
+
     // do_notify_parent
     private void NotifyParent()
     {

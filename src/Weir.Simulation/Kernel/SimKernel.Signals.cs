@@ -348,7 +348,12 @@ public sealed unsafe partial class SimKernel
         while (true)
         {
             if (HasExited)
+            {
+                if (IsUnwinding(thread))
+                    return SignalOutcome.Nothing;
                 throw new ProcessEndedException();
+            }
+
             if (IsStopped)
                 StayStopped(thread);
             if (!TryDequeue(thread, ~thread.BlockedSignals, out SignalInfo info))
@@ -370,7 +375,12 @@ public sealed unsafe partial class SimKernel
     /// <summary>
     /// A signal has found a thread in a call that can be started again. 0: it is, as nobody was told or the handlers want that; else -EINTR.
     /// </summary>
-    internal int Interrupt(SimThread thread) => DeliverSignals(thread) == SignalOutcome.Interrupt ? -(int)Errno.EINTR : 0;
+    internal int Interrupt(SimThread thread)
+    {
+        if (HasExited)
+            throw new ProcessEndedException();
+        return DeliverSignals(thread) == SignalOutcome.Interrupt ? -(int)Errno.EINTR : 0;
+    }
 
     private void TakeDefault(int signal)
     {

@@ -55,6 +55,7 @@ public sealed class SimHost
     /// host itself the call does not return: an exception unwinds that, as it does the others.
     /// </summary>
     /// <exception cref="InvalidOperationException">It is the host that the simulation's own program runs on.</exception>
+    /// <exception cref="NotSupportedException">In live mode, where nothing can end a thread.</exception>
     public void Crash()
     {
         if (this == _sim.Host)
@@ -69,6 +70,8 @@ public sealed class SimHost
     {
         if (!IsUp)
             return;
+        if (_sim.World.IsLive)
+            throw new NotSupportedException("not emulated: a crash in live mode");
         IsUp = false;
         _sim.World.Log.Note($"{Name} crashes");
         _nextPort = Stack.NextEphemeralPort;
@@ -83,6 +86,7 @@ public sealed class SimHost
     /// is returned, to loops and threads. A host that runs crashes first.
     /// </summary>
     /// <exception cref="InvalidOperationException">It is the host that the simulation's own program runs on, or the caller runs on it.</exception>
+    /// <exception cref="NotSupportedException">It runs, in live mode.</exception>
     public SimKernel Restart()
     {
         if (this == _sim.Host || (IsUp && SimThread.Current?.Process.Machine == Kernel.Machine))

@@ -88,11 +88,21 @@ internal sealed partial class TcpSocket : InetSocket
     /// <summary>How well a listening socket's address fits; 0: not at all.</summary>
     internal int ScoreFor(InetEndPoint local) => ScoreForAddress(local.Address);
 
-    // tcp_poll
+    // tcp_poll: who finds no room is told when there is some.
     internal override EpollEvents Poll()
     {
-        if (_state == TcpState.Listen)
-            return _accepted.Count > 0 ? EpollEvents.In | EpollEvents.RdNorm : EpollEvents.None;
+        EpollEvents mask = Readiness;
+        if ((mask & EpollEvents.Out) == 0 && _state is not (TcpState.Listen or TcpState.SynSent or TcpState.SynReceived))
+            _runsOutOfSpace = true;
+        return mask;
+    }
+
+    internal override EpollEvents Readiness => _state == TcpState.Listen
+        ? _accepted.Count > 0 ? EpollEvents.In | EpollEvents.RdNorm : EpollEvents.None
+        : ConnectionReadiness();
+
+    private EpollEvents ConnectionReadiness()
+    {
         EpollEvents mask = EpollEvents.None;
         if (_shutdown == Shut.Both || _state == TcpState.Closed)
             mask |= EpollEvents.Hup;
@@ -107,8 +117,6 @@ internal sealed partial class TcpSocket : InetSocket
                 mask |= EpollEvents.In | EpollEvents.RdNorm;
             if ((_shutdown & Shut.Send) != 0 || IsWritable)
                 mask |= EpollEvents.Out | EpollEvents.WrNorm;
-            else
-                _runsOutOfSpace = true;
             if (_urgent == UrgentState.Valid)
                 mask |= EpollEvents.Pri;
         }

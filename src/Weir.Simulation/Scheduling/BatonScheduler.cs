@@ -27,6 +27,9 @@ internal sealed class BatonScheduler : Scheduler
 
     internal override bool HasEnded => _ended;
 
+    /// <summary>It looks who goes on.</summary>
+    internal bool IsDeciding { get; private set; }
+
     internal override bool IsHeldByCaller => SimThread.Current == _running;
 
     /// <summary>Threads that can go on, for the strategy: kept in the order of their creation but for the running one.</summary>
@@ -329,6 +332,19 @@ internal sealed class BatonScheduler : Scheduler
 
     /// <summary>Who goes on. Null: all have ended, or none ever will go on.</summary>
     private SimThread? PickNext(SimThread? running)
+    {
+        IsDeciding = true;
+        try
+        {
+            return Decide(running);
+        }
+        finally
+        {
+            IsDeciding = false;
+        }
+    }
+
+    private SimThread? Decide(SimThread? running)
     {
         while (!_ended)
         {

@@ -122,8 +122,10 @@ internal sealed class SimMarks : MarkObserver
         return Marks.On;
     }
 
-    // A stepped loop is alone on its thread from wait to wait; so is whoever comes from outside.
-    private static SimThread? Explored => SimThread.Current is { IsPreemptible: true } thread ? thread : null;
+    // A stepped loop is alone on its thread from wait to wait; so is whoever comes from outside. What the simulation itself looks at, in a call
+    // or while it decides who goes on, is no operation of the program's.
+    private static SimThread? Explored
+        => SimThread.Current is { IsPreemptible: true, Call: SystemCall.None } thread && !((BatonScheduler)thread.World.Scheduler).IsDeciding ? thread : null;
 
     internal override long Read(Mark site, MarkedPlace place)
         => Explored is { } thread ? thread.World.Memory.Read(thread, site, place) : base.Read(site, place);

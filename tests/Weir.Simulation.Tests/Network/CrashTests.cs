@@ -28,7 +28,7 @@ public class CrashTests
 
     [Theory]
     [InlineData(SimMode.Stepping)]
-    [InlineData(SimMode.Live)]
+    [InlineData(SimMode.Threads)]
     public void The_peer_of_a_crashed_host_is_reset_when_it_sends_after_the_restart(SimMode mode) => Sim.Run(
         1,
         async sim =>

@@ -36,7 +36,7 @@ public class NetworkTests
 
     [Theory]
     [InlineData(SimMode.Stepping)]
-    [InlineData(SimMode.Live)]
+    [InlineData(SimMode.Threads)]
     public void An_echo_over_a_link_takes_its_latency_twice(SimMode mode) => InMode(mode, async sim =>
     {
         SimHost server = sim.AddHost("server", "10.0.0.2", "fd00::2");
