@@ -232,7 +232,18 @@ internal sealed partial class EpollDriver : IoDriver
         return before;
     }
 
+    internal override EpollEvents Awaited(ulong token)
+    {
+        if (!_slots.IsLive(token))
+            return EpollEvents.None;
+        ref Slot slot = ref _slots.At(SlotTable.IndexOf(token));
+        return (slot.Reader?.Interest ?? 0) | (slot.Writer?.Interest ?? 0);
+    }
+
     internal override int Wait(long timeout) => _set.Wait(timeout);
+
+    // An epoll set may be polled like any other file. Rebuild makes another.
+    internal override int WaitDescriptor => _set.FileDescriptor;
 
     internal override void Dispatch(int count)
     {

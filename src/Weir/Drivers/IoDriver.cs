@@ -95,8 +95,17 @@ internal abstract class IoDriver : IDisposable
     /// <summary>The readiness known of a descriptor, and what of it to forget.</summary>
     internal abstract EpollEvents Readiness(ulong token, EpollEvents clear);
 
+    /// <summary>The readiness that parked operations wait for on a descriptor, for those who look into a sleeping loop.</summary>
+    internal abstract EpollEvents Awaited(ulong token);
+
     /// <summary>Waits up to <paramref name="timeout"/> nanoseconds (negative: for ever) and returns how many events there are.</summary>
     internal abstract int Wait(long timeout);
+
+    /// <summary>
+    /// The descriptor that is readable when <see cref="Wait"/> has something to return, for those who wait elsewhere. It may be another one
+    /// after a dispatch; -1 after the end.
+    /// </summary>
+    internal abstract int WaitDescriptor { get; }
 
     /// <summary>Turns the events of the last wait into queued operations.</summary>
     internal abstract void Dispatch(int count);

@@ -35,6 +35,15 @@ public abstract unsafe partial class Kernel
     /// <summary>The time left and the period of a timer. timerfd_gettime(2).</summary>
     public abstract int TimerFdGetTime(int fd, TimerSpec* value);
 
+    /// <summary>
+    /// Makes a queue of signals, non-blocking and close-on-exec, or (<paramref name="fd"/> not -1) changes which signals an existing one
+    /// takes. Bit n-1 of <paramref name="signals"/> is signal n. Only signals that are blocked come this way. signalfd4(2).
+    /// </summary>
+    public abstract int SignalFd(int fd, ulong signals);
+
+    /// <summary>Makes a descriptor of a process, close-on-exec, which is readable once the process has ended. pidfd_open(2), Linux 5.3.</summary>
+    public abstract int PidFdOpen(int processId);
+
     /// <summary>Makes a queue of file system events, non-blocking and close-on-exec. inotify_init1(2).</summary>
     public abstract int InotifyInit();
 

@@ -48,6 +48,9 @@ public abstract unsafe partial class Kernel
     /// <summary>Removes a name from the file system. unlink(2).</summary>
     public abstract int Unlink(byte* path);
 
+    /// <summary>Makes a FIFO, a pipe with a name, at a zero-terminated path; the process's umask applies. mkfifo(3).</summary>
+    public abstract int MakeFifo(byte* path, int mode);
+
     /// <summary>Reads at most <paramref name="length"/> bytes; 0 is the end. read(2).</summary>
     public abstract nint Read(int fd, void* buffer, nuint length);
 

@@ -10,9 +10,11 @@ public sealed partial class EventLoop
     private bool _stopRequested;
     private bool _isEnding;
     private readonly HashSet<IDisposable> _disposeAtEnd = [];
+    private Func<Task>? _start;
     private Task? _main;
     private Alarm? _stopAlarm; // from the moment that Stopping was cancelled
     private Exception? _fatalBeforeStop;
+    private int _unwindTurns;
 
     /// <summary>
     /// Whether there is anything to take another turn for. A turn asks before it sleeps: what its entries did may have been the last thing to
@@ -38,46 +40,81 @@ public sealed partial class EventLoop
     public static void Run(Func<Task> main, LoopOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(main);
-        Start(options).RunToEnd(main).GetAwaiter().GetResult();
+        Start(main, options).RunToEnd().GetAwaiter().GetResult();
     }
 
     /// <summary>As <see cref="Run(Func{Task}, LoopOptions?)"/>, and returns the result of the main task.</summary>
     public static T Run<T>(Func<Task<T>> main, LoopOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(main);
-        return ((Task<T>)Start(options).RunToEnd(main)).GetAwaiter().GetResult();
+        return ((Task<T>)Start(main, options).RunToEnd()).GetAwaiter().GetResult();
     }
 
-    private static EventLoop Start(LoopOptions? options)
+    private static EventLoop Start(Func<Task> main, LoopOptions? options)
     {
-        if (CurrentOnThread != null || WorkQueue.Current != null)
+        if (ThreadIsTaken)
             throw new InvalidOperationException("EventLoop.Run was called from inside a loop: await the work instead, or spawn it.");
+        return Create(main, options);
+    }
+
+    /// <summary>A loop that will run <paramref name="main"/>. Its descriptors are open: it must be closed down.</summary>
+    internal static EventLoop Create(Func<Task> main, LoopOptions? options)
+    {
         options ??= new LoopOptions();
         options.Validate();
-        return new EventLoop(options);
+        return new EventLoop(options) { _start = main };
     }
 
-    private Task RunToEnd(Func<Task> start)
+    private Task RunToEnd()
     {
-        SynchronizationContext? contextBefore = SynchronizationContext.Current;
-        CurrentOnThread = this;
-        WorkQueue.Current = _queue;
-        SynchronizationContext.SetSynchronizationContext(_queue.Context);
+        SynchronizationContext? contextBefore = TakeThread(_queue.Context);
         try
         {
-            _queue.Post(new RunEntry(() => _main = StartMain(start)));
-            while (GoesOn)
-                Turn();
-            EndTasks();
+            IEnumerator<long> life = Life();
+            while (life.MoveNext())
+            {
+                // The thread is the loop's alone: it waits right away.
+            }
         }
         finally
         {
-            CloseDown();
-            SynchronizationContext.SetSynchronizationContext(contextBefore);
-            WorkQueue.Current = null;
-            CurrentOnThread = null;
+            try
+            {
+                CloseDown();
+            }
+            finally
+            {
+                LeaveThread(contextBefore); // also when the kernel throws
+            }
         }
 
+        return Outcome();
+    }
+
+    /// <summary>Whether a loop runs on the calling thread; there is room for one at a time.</summary>
+    internal static bool ThreadIsTaken => CurrentOnThread != null || WorkQueue.Current != null;
+
+    /// <summary>From here on the calling thread is the loop's. Returns the context to give back to <see cref="LeaveThread"/>.</summary>
+    internal SynchronizationContext? TakeThread(SynchronizationContext? context)
+    {
+        SynchronizationContext? before = SynchronizationContext.Current;
+        CurrentOnThread = this;
+        WorkQueue.Current = _queue;
+        SynchronizationContext.SetSynchronizationContext(context);
+        return before;
+    }
+
+    /// <summary>The calling thread is no loop's any more.</summary>
+    internal static void LeaveThread(SynchronizationContext? contextBefore)
+    {
+        SynchronizationContext.SetSynchronizationContext(contextBefore);
+        WorkQueue.Current = null;
+        CurrentOnThread = null;
+    }
+
+    /// <summary>How the loop ended: the main task, which has ended too, or thrown what Run throws in its place.</summary>
+    internal Task Outcome()
+    {
         if (_fatal != null)
             ExceptionDispatchInfo.Throw(_fatal);
         if (_main is not { IsCompleted: true })
@@ -85,8 +122,10 @@ public sealed partial class EventLoop
         return _main;
     }
 
-    private Task StartMain(Func<Task> start)
+    private Task StartMain()
     {
+        Func<Task> start = _start!;
+        _start = null; // what it holds on to may go when it is done with it
         Task main;
         try
         {
@@ -103,29 +142,57 @@ public sealed partial class EventLoop
         return main;
     }
 
-    /// <summary>Asks the tasks to end and lets them, for as long as the options say.</summary>
-    private void EndTasks()
+    /// <summary>Whether there is another turn to take; on the way, what lies between the stages of the end.</summary>
+    private bool TakesAnotherTurn()
+    {
+        if (_stopAlarm == null)
+        {
+            if (!GoesOn)
+                AskTasksToEnd(); // they get a turn at least
+            return true;
+        }
+
+        if (!_isEnding)
+        {
+            if (GoesOn)
+                return true;
+            EndTasks();
+        }
+
+        // The inbox alone is no reason: threads that post without pause would keep the loop from ending. CloseDown takes what is in it.
+        return _unwindTurns++ < UnwindTurns && _queue.RunCount > 0;
+    }
+
+    /// <summary>Asks the tasks to end; they are let for as long as the options say.</summary>
+    private void AskTasksToEnd()
     {
         // Its callbacks are user code: they run as an entry of their own.
         _queue.Post(new RunEntry(static stopping => ((CancellationTokenSource)stopping!).Cancel(), _stopping));
         _fatalBeforeStop = _fatal;
         _stopAlarm = new Alarm();
         _timers.Arm(_stopAlarm, TimerQueue.DeadlineAfter(Now, ToNanoseconds(Options.StopTimeout)));
-        do
-            Turn();
-        while (GoesOn);
-        _timers.Cancel(_stopAlarm);
+    }
 
-        // Whatever still waits is told that its descriptor is gone, and gets the turns it needs to unwind.
+    /// <summary>From here on the tasks have no time left to end in, and the wait that the loop stands at is only a look.</summary>
+    internal void GiveUpTasks()
+    {
+        _queue.State.Leave();
+        _wait = WaitKind.Look;
+        if (_stopAlarm == null)
+            AskTasksToEnd();
+        _stopAlarm!.OnDeadline(Now);
+    }
+
+    /// <summary>Whatever still waits is told that its descriptor is gone, and gets the turns it needs to unwind.</summary>
+    private void EndTasks()
+    {
+        _timers.Cancel(_stopAlarm!);
         _isEnding = true;
         EndWaits();
-        // The inbox alone is no reason: threads that post without pause would keep the loop from ending. CloseDown takes what is in it.
-        for (int turn = 0; turn < UnwindTurns && _queue.RunCount > 0; turn++)
-            Turn();
     }
 
     /// <summary>No posts from here on; what was accepted is run; then the descriptors go.</summary>
-    private void CloseDown()
+    internal void CloseDown()
     {
         _isEnding = true;
         _queue.State.Stop();

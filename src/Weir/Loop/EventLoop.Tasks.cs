@@ -26,7 +26,7 @@ public sealed partial class EventLoop
     {
         ArgumentNullException.ThrowIfNull(body);
         bool here = IsCurrent;
-        var spawn = new SpawnWork(this, body, name, countWhenRun: !here);
+        var spawn = new SpawnWork(this, body, name, fromElsewhere: !here);
         if (!_queue.Post(spawn))
             throw new ObjectDisposedException(nameof(EventLoop), "The loop has stopped and runs nothing more.");
         if (here)
@@ -84,16 +84,18 @@ public sealed partial class EventLoop
         Call(Hook.TaskEnded, task: task);
     }
 
-    private sealed class SpawnWork(EventLoop loop, Func<Task> body, string? name, bool countWhenRun) : LoopWork
+    private sealed class SpawnWork(EventLoop loop, Func<Task> body, string? name, bool fromElsewhere) : LoopWork
     {
-        private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        // Who spawned it from elsewhere must not be resumed on the loop. On the loop the flag would do harm: what combines tasks (WhenAll) would
+        // be told on the thread pool.
+        private readonly TaskCompletionSource _completion = new(fromElsewhere ? TaskCreationOptions.RunContinuationsAsynchronously : TaskCreationOptions.None);
         private readonly ExecutionContext? _context = ExecutionContext.Capture();
 
         internal Task Completion => _completion.Task;
 
         internal override void Execute()
         {
-            if (countWhenRun)
+            if (fromElsewhere)
                 loop._taskCount++;
             if (_context == null)
                 Start();

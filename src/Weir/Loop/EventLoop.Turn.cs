@@ -15,11 +15,34 @@ public sealed partial class EventLoop
     private long _longestTurn;
     private Exception? _fatal;
 
+    // The wait that this turn has come to.
+    private WaitKind _wait;
+    private long _timeout;
+    private long _spinEnd;
+
     /// <summary>
-    /// One turn: take what others left, fire due timers, run the entries that are there, then wait for events (without blocking if there is
-    /// more to run) and queue what they made ready. What entries add runs in the next turn, so that no task starves the descriptors.
+    /// The loop's life, one wait after the other: gives the timeout (nanoseconds; 0: a mere look, negative: for ever) right before each, and
+    /// waits when it is asked to go on. <see cref="CloseDown"/> must follow in any case. One object for the loop; a turn allocates nothing.
     /// </summary>
-    internal void Turn()
+    internal IEnumerator<long> Life()
+    {
+        _queue.Enqueue(new RunEntry(() => _main = StartMain()));
+        while (TakesAnotherTurn())
+        {
+            BeginTurn();
+            while (_wait != WaitKind.None)
+            {
+                yield return _timeout;
+                Wait(IsStepped ? 0 : _timeout); // whoever steps it has waited already
+            }
+        }
+    }
+
+    /// <summary>
+    /// A turn up to its wait: take what others left, fire due timers, run the entries that are there. What entries add runs in the next turn,
+    /// so that no task starves the descriptors. Then wait for events (without blocking if there is more to run) and queue what they made ready.
+    /// </summary>
+    private void BeginTurn()
     {
         _turns++;
         _queue.State.BeginTurn();
@@ -30,7 +53,12 @@ public sealed partial class EventLoop
 
         int entries = RunEntries();
         Call(Hook.TurnEnded, entries);
-        WaitForEvents();
+        if (_queue.RunCount > 0 || _isEnding || !GoesOn)
+            PrepareLook();
+        else if (_spin > 0)
+            PrepareSpin();
+        else
+            PrepareSleep();
     }
 
     private void FireTimers()
@@ -61,87 +89,104 @@ public sealed partial class EventLoop
         return done;
     }
 
-    private void WaitForEvents()
+    /// <summary>The second part of a turn, as it was prepared; only a spinning loop comes by here several times in one turn.</summary>
+    private void Wait(long timeout)
     {
-        int events = 0;
-        if (_queue.RunCount > 0 || _isEnding || !GoesOn)
+        int events = _driver.Wait(timeout);
+        switch (_wait)
         {
-            events = LookBetweenTurns();
-        }
-        else
-        {
-            if (_spin > 0)
-                events = Spin();
-            if (events == 0)
-                events = Sleep();
+            case WaitKind.Sleep:
+                _queue.State.Leave();
+                _turnStart = Now;
+                Call(Hook.WaitEnded, events);
+                break;
+            case WaitKind.Spin:
+                Call(Hook.WaitEnded, events);
+                if (events == 0 && _queue.InboxIsEmpty(Mark.SpinLook) && Now < _spinEnd)
+                {
+                    Call(Hook.WaitStarting, 0);
+                    return;
+                }
+
+                _turnStart = Now;
+                if (events == 0)
+                {
+                    PrepareSleep();
+                    return;
+                }
+
+                break;
+            default:
+                Call(Hook.WaitEnded, events);
+                _turnStart = Now;
+                break;
         }
 
+        _wait = WaitKind.None;
         _driver.Dispatch(events);
+    }
+
+    private void Prepare(WaitKind wait, long timeout)
+    {
+        _wait = wait;
+        _timeout = timeout;
+        Call(Hook.WaitStarting, timeout);
+    }
+
+    /// <summary>Asks the kernel between turns, without waiting.</summary>
+    private void PrepareLook()
+    {
+        _turnsWithoutLook = 0;
+        EndTurnClock(Now);
+        Prepare(WaitKind.Look, 0);
     }
 
     /// <summary>
     /// There are posts to run first: a look at the descriptors each time would cost more than the posts do, and none at all would let threads
     /// that post without pause keep the descriptors waiting.
     /// </summary>
-    private int LookNowAndThen() => ++_turnsWithoutLook < MostTurnsWithoutLook ? 0 : LookBetweenTurns();
-
-    private int LookBetweenTurns()
+    private void PrepareLookNowAndThen()
     {
-        _turnsWithoutLook = 0;
-        EndTurnClock(Now);
-        int events = Look();
-        _turnStart = Now;
-        return events;
+        if (++_turnsWithoutLook < MostTurnsWithoutLook)
+            _wait = WaitKind.None;
+        else
+            PrepareLook();
     }
 
-    /// <summary>Asks the kernel without waiting.</summary>
-    private int Look()
+    private void PrepareSpin()
     {
-        Call(Hook.WaitStarting, 0);
-        int events = _driver.Wait(0);
-        Call(Hook.WaitEnded, events);
-        return events;
-    }
-
-    private int Spin()
-    {
-        long start = Now, end = start + _spin;
+        long start = Now;
+        _spinEnd = start + _spin;
         if (_timers.Count != 0)
-            end = Math.Min(end, _timers.NextDeadline);
+            _spinEnd = Math.Min(_spinEnd, _timers.NextDeadline);
         EndTurnClock(start);
-        int events;
-        do
-            events = Look();
-        while (events == 0 && _queue.InboxIsEmpty && Now < end);
-        _turnStart = Now;
-        return events;
+        Prepare(WaitKind.Spin, 0);
     }
 
-    private int Sleep()
+    private void PrepareSleep()
     {
         long deadline = _timers.NextWake(_slack);
         // Published first, looked after: a poster does it the other way round, so one of us sees the other.
         if (!_queue.State.TrySleep(deadline))
-            return LookNowAndThen();
-        if (!_queue.InboxIsEmpty)
+        {
+            PrepareLookNowAndThen();
+            return;
+        }
+
+        if (!_queue.InboxIsEmpty(Mark.LastLook))
         {
             _queue.State.Leave();
-            return LookNowAndThen();
+            PrepareLookNowAndThen();
+            return;
         }
 
         long now = Now;
         EndTurnClock(now);
-        long timeout = deadline == long.MaxValue ? -1 : Math.Max(0, deadline - now);
-        Call(Hook.WaitStarting, timeout);
+        Prepare(WaitKind.Sleep, deadline == long.MaxValue ? -1 : Math.Max(0, deadline - now));
         if (_queue.RunCount > 0 || !GoesOn)
-            timeout = 0; // the hook has posted, or failed
+            _timeout = 0; // the hook has posted, or failed
         _sleeps++;
         _turnsWithoutLook = 0;
-        int events = _driver.Wait(timeout);
-        _queue.State.Leave();
-        _turnStart = Now;
-        Call(Hook.WaitEnded, events);
-        return events;
     }
 
     private void EndTurnClock(long now)
@@ -149,6 +194,22 @@ public sealed partial class EventLoop
         long length = now - _turnStart;
         if (length > _longestTurn && _turnStart != 0)
             _longestTurn = length;
+    }
+
+    /// <summary>Why the loop waits.</summary>
+    private enum WaitKind
+    {
+        /// <summary>It does not: the turn is over.</summary>
+        None,
+
+        /// <summary>There is more to run.</summary>
+        Look,
+
+        /// <summary>It looks again and again before it sleeps.</summary>
+        Spin,
+
+        /// <summary>Nothing to run; that it sleeps is published.</summary>
+        Sleep,
     }
 
     private enum Hook

@@ -18,7 +18,6 @@ public sealed partial class EventLoop
     private readonly TimerQueue _timers = new();
     private readonly LoopInstrument[] _instruments;
     private readonly CancellationTokenSource _stopping = new();
-    private readonly Thread _thread = Thread.CurrentThread;
 
     private EventLoop(LoopOptions options)
     {
@@ -72,6 +71,9 @@ public sealed partial class EventLoop
     /// The loop's own clock and timers, for <c>Task.Delay(time, loop.TimeProvider)</c> and the like: virtual where the kernel is. Any thread.
     /// </summary>
     public TimeProvider TimeProvider { get; }
+
+    /// <summary>Whether it shares its thread with others (<see cref="LoopStepper"/>), so that whoever blocks the thread blocks them all.</summary>
+    internal bool IsStepped { get; set; }
 
     internal LoopWorkQueue Queue => _queue;
 

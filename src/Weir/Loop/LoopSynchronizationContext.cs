@@ -22,6 +22,8 @@ internal sealed class LoopSynchronizationContext(LoopWorkQueue queue) : Synchron
             return;
         }
 
+        if (EventLoop.Current is { IsStepped: true })
+            throw new InvalidOperationException("Send would block the thread that this loop shares with the one it sends to: use Post, or await InvokeAsync.");
         using var done = new ManualResetEventSlim();
         ExceptionDispatchInfo? failure = null;
         bool accepted = queue.Post(new RunEntry(() =>
@@ -41,7 +43,7 @@ internal sealed class LoopSynchronizationContext(LoopWorkQueue queue) : Synchron
         }));
         if (!accepted)
             throw new InvalidOperationException("The loop has stopped and runs nothing more.");
-        done.Wait();
+        Marks.Wait(Mark.SendWait, done);
         failure?.Throw();
     }
 

@@ -127,6 +127,8 @@ internal sealed class LoopTimeProvider(EventLoop loop) : TimeProvider
 
         private sealed class SetRequest(CallbackTimer timer, long deadline, long period) : LoopWork
         {
+            internal override bool IsTimer => true;
+
             internal override void Execute()
             {
                 Interlocked.Decrement(ref timer._requests);

@@ -112,6 +112,8 @@ public sealed class LoopTimer : IDisposable
 
     private sealed class Request(LoopTimer timer, long deadline) : LoopWork
     {
+        internal override bool IsTimer => true;
+
         internal override void Execute()
         {
             Interlocked.Decrement(ref timer._requests);

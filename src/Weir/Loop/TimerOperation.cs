@@ -14,6 +14,8 @@ internal sealed class TimerOperation : LoopAwaitable
         _node = new Node(this);
     }
 
+    internal override bool IsTimer => true;
+
     /// <summary>Starts to wait, from any thread. False: the loop has stopped.</summary>
     internal bool Start(long deadline)
     {

@@ -185,7 +185,7 @@ public class ReadinessTests : NetTestBase
         }
     });
 
-    [Fact]
+    [ThreadedFact]
     public void A_message_costs_no_allocation_in_the_steady_state() => Run(async () =>
     {
         (Connection client, Connection server) = await TcpPair();

@@ -56,7 +56,7 @@ public class DescriptorStreamTests : LoopTests
             Assert.True(left.WriteAsync(ReadOnlyMemory<byte>.Empty).IsCompletedSuccessfully);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void TryRead_and_TryWrite_do_what_is_possible_now()
         => RunPair(async (loop, left, right) =>
         {
@@ -99,7 +99,7 @@ public class DescriptorStreamTests : LoopTests
             });
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Synchronous_calls_are_refused_on_the_loop_and_work_off_it()
         => RunPair(async (loop, left, right) =>
         {
@@ -121,7 +121,7 @@ public class DescriptorStreamTests : LoopTests
             });
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Calls_from_another_thread_start_in_call_order_and_resume_there()
         => RunPair(async (loop, left, right) => await Task.Run(async () =>
         {
@@ -133,7 +133,7 @@ public class DescriptorStreamTests : LoopTests
             Assert.Equal(Enumerable.Range(0, 100).Select(i => (byte)i), buffer);
         }));
 
-    [Fact]
+    [ThreadedFact]
     public void A_second_reader_or_writer_is_refused_and_the_first_is_untouched()
         => RunPair(async (loop, left, right) =>
         {
@@ -157,7 +157,7 @@ public class DescriptorStreamTests : LoopTests
             await write;
         });
 
-    [Fact]
+    [ThreadedFact]
     public void A_read_of_another_thread_keeps_the_loops_own_out_until_it_ends()
         => RunPair(async (loop, left, right) =>
         {
@@ -170,7 +170,7 @@ public class DescriptorStreamTests : LoopTests
             Assert.Equal(1, await left.ReadAsync(new byte[1]));
         });
 
-    [Theory]
+    [ThreadedTheory]
     [InlineData(false)]
     [InlineData(true)]
     public void Disposing_ends_operations_in_progress(bool fromElsewhere)
@@ -191,7 +191,7 @@ public class DescriptorStreamTests : LoopTests
             Assert.Equal(1, loop.Statistics.Descriptors);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Disposing_from_many_threads_while_operations_come_and_go_closes_once()
     {
         Kernel.Reset();
@@ -262,7 +262,7 @@ public class DescriptorStreamTests : LoopTests
             static async Task<int> Await(ValueTask<int> task) => await task;
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Cancelling_from_other_threads_while_data_comes_loses_no_byte()
         => RunPair(async (loop, left, right) =>
         {

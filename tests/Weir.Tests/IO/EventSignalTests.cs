@@ -2,7 +2,7 @@ namespace Weir.Tests;
 
 public class EventSignalTests : LoopTests
 {
-    [Fact]
+    [ThreadedFact]
     public void A_wait_takes_the_sum_of_the_signals()
         => Run(async loop =>
         {
@@ -31,7 +31,7 @@ public class EventSignalTests : LoopTests
             Assert.Equal(1, await wait);
         });
 
-    [Theory]
+    [ThreadedTheory]
     [InlineData(false)]
     [InlineData(true)]
     public void No_signal_of_many_threads_is_lost(bool semaphore)
@@ -51,7 +51,7 @@ public class EventSignalTests : LoopTests
             await Task.WhenAll(signallers);
         });
 
-    [Theory]
+    [ThreadedTheory]
     [InlineData(false)]
     [InlineData(true)]
     public void Disposing_ends_the_wait_and_signals_are_refused(bool fromElsewhere)
@@ -96,7 +96,7 @@ public class EventSignalTests : LoopTests
             Assert.Equal(7, await signal.WaitAsync());
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Signals_that_meet_the_loops_end_reach_the_signal_or_are_refused()
     {
         var kernel = new EventFdOnlyKernel(InnerKernel);

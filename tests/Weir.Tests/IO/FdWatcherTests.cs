@@ -414,7 +414,7 @@ public abstract class FdWatcherTests : LoopTests
             Assert.Equal(how == "close" ? 1 : 0, loop.Statistics.GhostEvents);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Members_are_for_the_loops_thread()
         => Run(async loop =>
         {
@@ -454,7 +454,7 @@ public abstract class FdWatcherTests : LoopTests
             Assert.Equal(8, await watcher.WaitAndReadAsync(value)); // no signal was lost to the cancelled wait
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Cancelling_while_the_signal_comes_neither_loses_a_signal_nor_a_wait()
         => Run(async loop =>
         {

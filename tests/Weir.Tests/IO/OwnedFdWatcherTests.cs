@@ -197,7 +197,7 @@ public class OwnedFdWatcherTests : LoopTests
             Assert.Equal(0, loop.Statistics.Descriptors);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void A_registration_that_cannot_be_removed_and_fires_on_and_on_makes_the_loop_build_a_fresh_set()
         => Run(async loop =>
         {

@@ -76,6 +76,39 @@ public sealed unsafe class KernelLayoutTests : IDisposable
     }
 
     [Fact]
+    public void Signals_are_numbered_from_the_lowest_bit()
+    {
+        const int User2 = 12;
+        // A thread of its own: what it blocks, and what is pending when it ends, ends with it.
+        TestLoop.Guard(() =>
+        {
+            ulong* user2 = stackalloc ulong[16] { 1ul << (User2 - 1), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+            Assert.Equal(0, pthread_sigmask(0, user2, null));
+            int fd = _fds.Keep(Kernel.Linux.SignalFd(-1, 1ul << (User2 - 1)));
+            byte* record = stackalloc byte[256];
+            Assert.Equal(-(int)Errno.EAGAIN, (int)Kernel.Linux.Read(fd, record, 256));
+            Assert.Equal(0, pthread_kill(pthread_self(), User2));
+            Assert.Equal(fd, Kernel.Linux.SignalFd(fd, 1ul << User2)); // another signal's bit: this one does not come this way now
+            Assert.Equal(-(int)Errno.EAGAIN, (int)Kernel.Linux.Read(fd, record, 256));
+            Assert.Equal(fd, Kernel.Linux.SignalFd(fd, 1ul << (User2 - 1)));
+            Assert.Equal(128, (int)Kernel.Linux.Read(fd, record, 256));
+            Assert.Equal(User2, *(int*)record);
+            return 0;
+        });
+    }
+
+#pragma warning disable IDE1006 // libc's names
+    [DllImport("libc")]
+    private static extern int pthread_sigmask(int how, ulong* set, ulong* old);
+
+    [DllImport("libc")]
+    private static extern int pthread_kill(nint thread, int signal);
+
+    [DllImport("libc")]
+    private static extern nint pthread_self();
+#pragma warning restore IDE1006
+
+    [Fact]
     public void Poll_entries_are_filled_in()
     {
         PollEntry* entries = stackalloc PollEntry[2];

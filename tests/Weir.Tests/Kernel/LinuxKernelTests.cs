@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using System.Text;
+
 namespace Weir.Tests;
 
 public sealed unsafe class LinuxKernelTests
@@ -38,6 +41,48 @@ public sealed unsafe class LinuxKernelTests
         using TestDescriptors fds = new();
         int fd = fds.EventFd(1);
         Assert.Equal(-(int)Errno.EFAULT, (int)Kernel.Linux.Read(fd, (void*)8, 8));
+    }
+
+    [Fact]
+    public void A_queue_of_signals_is_closed_on_exec_and_does_not_block()
+    {
+        using TestDescriptors fds = new();
+        int fd = fds.Keep(Kernel.Linux.SignalFd(-1, 0));
+        Assert.Equal(1, Kernel.Linux.Fcntl(fd, FcntlCommand.GetDescriptorFlags, 0));
+        Assert.NotEqual(0, Kernel.Linux.Fcntl(fd, FcntlCommand.GetStatusFlags, 0) & (int)FileFlags.NonBlock);
+        Assert.Equal(-(int)Errno.EINVAL, Kernel.Linux.SignalFd(fds.EventFd(), 0)); // changes a signalfd only
+    }
+
+    [Fact]
+    public void A_process_becomes_readable_when_it_ends()
+    {
+        using TestDescriptors fds = new();
+        using Process child = Process.Start(new ProcessStartInfo("cat") { RedirectStandardInput = true })!;
+        int fd = fds.Keep(Kernel.Linux.PidFdOpen(child.Id));
+        Assert.Equal(1, Kernel.Linux.Fcntl(fd, FcntlCommand.GetDescriptorFlags, 0));
+        PollEntry entry = new() { Descriptor = fd, Events = (short)EpollEvents.In };
+        Assert.Equal(0, Kernel.Linux.Poll(&entry, 1, 0));
+        child.StandardInput.Close();
+        Assert.Equal(1, Kernel.Linux.Poll(&entry, 1, (int)TestLoop.Limit.TotalMilliseconds));
+        Assert.NotEqual(0, entry.Returned & (short)EpollEvents.In);
+        Assert.Equal(-(int)Errno.EINVAL, Kernel.Linux.PidFdOpen(0));
+    }
+
+    [Fact]
+    public void A_fifo_is_a_pipe_with_a_name()
+    {
+        using TestDescriptors fds = new();
+        string name = Path.Combine(Path.GetTempPath(), $"weir-fifo-{Guid.NewGuid():N}");
+        fixed (byte* path = Encoding.UTF8.GetBytes(name + '\0'))
+        {
+            Assert.Equal(0, Kernel.Linux.MakeFifo(path, 0b110_000_000));
+            Assert.Equal(-(int)Errno.EEXIST, Kernel.Linux.MakeFifo(path, 0b110_000_000));
+            int reader = fds.Keep(Kernel.Linux.Open(path, FileFlags.ReadOnly | FileFlags.NonBlock | FileFlags.CloseOnExec, 0));
+            int writer = fds.Keep(Kernel.Linux.Open(path, FileFlags.WriteOnly | FileFlags.NonBlock | FileFlags.CloseOnExec, 0));
+            Assert.Equal(0, Kernel.Linux.Unlink(path));
+            TestDescriptors.Write(writer, 3);
+            Assert.Equal(3, TestDescriptors.Read(reader, 8));
+        }
     }
 
     [Fact]

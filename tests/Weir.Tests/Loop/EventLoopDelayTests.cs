@@ -61,7 +61,7 @@ public class EventLoopDelayTests : LoopTests
             Assert.Equal(0, loop.Statistics.Timers);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void The_longest_time_there_is_can_be_waited_for()
         => Run(async loop =>
         {
@@ -83,7 +83,7 @@ public class EventLoopDelayTests : LoopTests
             return Task.CompletedTask;
         });
 
-    [Fact]
+    [ThreadedFact]
     public void A_delay_is_cancelled_from_another_thread_while_the_loop_sleeps()
         => Run(async loop =>
         {
@@ -109,7 +109,7 @@ public class EventLoopDelayTests : LoopTests
             await next;
         });
 
-    [Fact]
+    [ThreadedFact]
     public void A_delay_from_another_thread_ends_on_that_side()
         => Run(async loop => await Task.Run(async () =>
         {
@@ -124,7 +124,7 @@ public class EventLoopDelayTests : LoopTests
             await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await long1);
         }));
 
-    [Fact]
+    [ThreadedFact]
     public void An_earlier_timer_from_another_thread_wakes_the_loop_and_a_later_one_does_not()
         => Run(async loop =>
         {
@@ -145,7 +145,7 @@ public class EventLoopDelayTests : LoopTests
             await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await hour);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Delays_within_the_slack_share_one_wake_up()
     {
         var clock = new ManualClockKernel(InnerKernel);
@@ -184,7 +184,7 @@ public class EventLoopDelayTests : LoopTests
             await Assert.ThrowsAsync<InvalidOperationException>(async () => await delay);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void A_second_awaiter_is_refused_and_the_first_resumes_as_if_nothing_had_been()
         => Run(async loop =>
         {
@@ -209,7 +209,7 @@ public class EventLoopDelayTests : LoopTests
             }
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Cancelling_from_many_threads_ends_every_delay_once()
         => Run(async loop =>
         {

@@ -4,7 +4,7 @@ public class EventLoopPostTests : LoopTests
 {
     private long Wakes => Kernel.Count(nameof(Weir.Kernel.Write));
 
-    [Fact]
+    [ThreadedFact]
     public void A_post_to_a_sleeping_loop_costs_exactly_one_write()
         => Run(async loop =>
         {
@@ -22,7 +22,7 @@ public class EventLoopPostTests : LoopTests
             }
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Posts_to_a_busy_loop_cost_no_system_call()
         => Run(async loop =>
         {
@@ -42,7 +42,7 @@ public class EventLoopPostTests : LoopTests
             Assert.Equal(1000, loop.Statistics.Posts);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Many_threads_that_post_to_a_sleeping_loop_pay_for_one_write_together()
         => Run(async loop =>
         {
@@ -73,7 +73,7 @@ public class EventLoopPostTests : LoopTests
             Assert.Equal(Threads, ran);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Posts_of_one_thread_run_in_order()
         => Run(async loop =>
         {
@@ -101,7 +101,7 @@ public class EventLoopPostTests : LoopTests
             Assert.Equal(0, Wakes);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void A_task_is_woken_from_another_thread_by_one_completion()
         => Run(async loop =>
         {
@@ -116,7 +116,7 @@ public class EventLoopPostTests : LoopTests
             await other;
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Posts_without_pause_do_not_starve_descriptors()
         => Run(async loop =>
         {
@@ -156,7 +156,7 @@ public class EventLoopPostTests : LoopTests
         Assert.Throws<ObjectDisposedException>(() => { _ = loop.Spawn(() => Task.CompletedTask); });
     }
 
-    [Theory]
+    [ThreadedTheory]
     [InlineData(true)]
     [InlineData(false)]
     public void A_post_that_meets_the_end_runs_if_and_only_if_it_was_accepted(bool sameDelegate)
@@ -192,7 +192,7 @@ public class EventLoopPostTests : LoopTests
         }
     }
 
-    [Fact]
+    [ThreadedFact]
     public void A_wake_up_in_flight_when_the_loop_ends_reaches_the_loops_own_descriptor()
     {
         // Writes to closed or foreign descriptors show as calls that fail or do not return eight bytes.

@@ -24,7 +24,7 @@ public class EventLoopRunTests : LoopTests
     [Fact]
     public void Run_returns_the_result_of_main() => Assert.Equal(42, Run(_ => Task.FromResult(42)));
 
-    [Fact]
+    [ThreadedFact]
     public void Run_throws_what_main_throws()
     {
         Assert.Equal("now", Assert.Throws<FormatException>(() => Run(_ => throw new FormatException("now"))).Message);
@@ -38,7 +38,7 @@ public class EventLoopRunTests : LoopTests
         Assert.Throws<ArgumentNullException>(() => EventLoop.Run(null!));
     }
 
-    [Fact]
+    [ThreadedFact]
     public void Run_inside_a_loop_is_refused_and_the_outer_loop_goes_on()
         => Run(async loop =>
         {
@@ -49,7 +49,7 @@ public class EventLoopRunTests : LoopTests
             Assert.Equal(5, await Task.Run(() => EventLoop.Run(() => Task.FromResult(5))));
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Run_leaves_the_thread_as_it_found_it()
         => TestLoop.Guard(() =>
         {
@@ -71,7 +71,7 @@ public class EventLoopRunTests : LoopTests
             return 0;
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Members_that_need_a_loop_say_so_where_there_is_none()
         => TestLoop.Guard(() =>
         {
@@ -106,7 +106,7 @@ public class EventLoopRunTests : LoopTests
         Run(_ => Task.CompletedTask);
     }
 
-    [Fact]
+    [ThreadedFact]
     public void A_kernel_that_fails_to_wait_ends_the_loop_with_its_error()
     {
         KernelException failure = Assert.Throws<KernelException>(() => Run(async loop =>
@@ -127,7 +127,7 @@ public class EventLoopRunTests : LoopTests
             Assert.True(loop.Now - start >= 1_000_000);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Main_may_end_on_another_thread_while_the_loop_sleeps()
     {
         int result = Run(loop =>
@@ -166,7 +166,7 @@ public class EventLoopRunTests : LoopTests
         Assert.True(ended);
     }
 
-    [Fact]
+    [ThreadedFact]
     public void Stop_ends_a_loop_from_another_thread_in_good_order()
     {
         EventLoop? stopped = null;
@@ -267,7 +267,7 @@ public class EventLoopRunTests : LoopTests
         Assert.InRange(ends, 1, 10);
     }
 
-    [Fact]
+    [ThreadedFact]
     public void Other_threads_that_wait_on_a_loop_hear_of_its_end()
     {
         List<Task> waits = [];
@@ -286,7 +286,7 @@ public class EventLoopRunTests : LoopTests
             Assert.Throws<ObjectDisposedException>(() => TestLoop.Within(wait));
     }
 
-    [Fact]
+    [ThreadedFact]
     public void Code_that_outlives_its_loop_goes_on_elsewhere()
     {
         var go = new TaskCompletionSource();
@@ -317,7 +317,7 @@ public class EventLoopRunTests : LoopTests
         }
     }
 
-    [Fact]
+    [ThreadedFact]
     public void A_yield_that_the_loops_end_overtakes_goes_on_elsewhere()
     {
         YieldAwaitable.Awaiter yield = default;
@@ -454,7 +454,7 @@ public class EventLoopRunTests : LoopTests
             Assert.Equal(before.Turns + 1, after.Turns); // the one that the sleep ended, and the one that runs this
         });
 
-    [Fact]
+    [ThreadedFact]
     public void A_sleeping_loop_makes_no_turns()
         => Run(async loop => await OnThread(() =>
         {
@@ -470,7 +470,7 @@ public class EventLoopRunTests : LoopTests
             Assert.InRange(Kernel.Total, calls, calls + 1); // the wait itself is entered just after the phase is published
         }));
 
-    [Fact]
+    [ThreadedFact]
     public void A_loop_that_spins_before_it_sleeps_is_woken_without_a_system_call()
         => Run(
             async loop =>
@@ -493,7 +493,7 @@ public class EventLoopRunTests : LoopTests
 [Collection(Alone.Name)]
 public class EventLoopRestartTests : LoopTests
 {
-    [Fact]
+    [ThreadedFact]
     public void A_thousand_loops_leave_no_descriptor_behind()
     {
         Once();

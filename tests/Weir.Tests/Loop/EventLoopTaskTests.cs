@@ -63,7 +63,7 @@ public class EventLoopTaskTests : LoopTests
             await loop.Delay(TimeSpan.FromMicroseconds(10));
         });
 
-    [Fact]
+    [ThreadedFact]
     public void A_task_spawned_from_another_thread_runs_on_the_loop_and_its_caller_resumes_where_it_was()
         => Run(async loop =>
         {
@@ -87,7 +87,7 @@ public class EventLoopTaskTests : LoopTests
             Assert.True(loop.IsCurrent);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Tasks_spawned_from_many_threads_all_run()
         => Run(async loop =>
         {
@@ -148,7 +148,7 @@ public class EventLoopTaskTests : LoopTests
         Assert.Equal(spawned + 1, ended);
     }
 
-    [Fact]
+    [ThreadedFact]
     public void The_waits_that_hooks_see_tell_looks_from_sleeps()
     {
         var clock = new ManualClockKernel(InnerKernel);
@@ -177,7 +177,7 @@ public class EventLoopTaskTests : LoopTests
             });
     }
 
-    [Theory]
+    [ThreadedTheory]
     [InlineData("turn")]
     [InlineData("turned")]
     [InlineData("wait")]

@@ -106,7 +106,7 @@ public class LoopAllocationTests : LoopTests
             }
         });
 
-    [Fact]
+    [ThreadedFact]
     public void A_message_echoed_over_a_socket_pair()
         => Run(async loop =>
         {

@@ -4,7 +4,7 @@ namespace Weir.Tests;
 
 public class LoopContextTests : LoopTests
 {
-    [Fact]
+    [ThreadedFact]
     public void Awaiting_a_foreign_task_returns_to_the_loop()
         => Run(async loop =>
         {
@@ -15,7 +15,7 @@ public class LoopContextTests : LoopTests
             Assert.Same(loop.SynchronizationContext, SynchronizationContext.Current);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void A_weir_awaitable_without_context_resumes_on_the_loop_with_none_installed()
         => Run(async loop =>
         {
@@ -51,7 +51,7 @@ public class LoopContextTests : LoopTests
             Assert.Equal(0, loop.Statistics.HopsOffLoop);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Post_brings_code_of_other_threads_here_in_order()
         => Run(async loop =>
         {
@@ -66,7 +66,7 @@ public class LoopContextTests : LoopTests
             Assert.Equal(Enumerable.Range(0, 100), order);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Send_blocks_the_other_thread_and_brings_back_what_is_thrown()
         => Run(async loop =>
         {
@@ -82,7 +82,7 @@ public class LoopContextTests : LoopTests
             });
         });
 
-    [Fact]
+    [ThreadedFact]
     public void After_the_end_Post_goes_to_the_pool_and_Send_is_refused()
     {
         EventLoop loop = Run(loop => Task.FromResult(loop));
@@ -100,7 +100,7 @@ public class LoopContextTests : LoopTests
             return Task.CompletedTask;
         });
 
-    [Fact]
+    [ThreadedFact]
     public void The_scheduler_runs_tasks_of_any_thread_on_the_loop()
         => Run(async loop =>
         {
@@ -115,7 +115,7 @@ public class LoopContextTests : LoopTests
             await inline;
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Tasks_of_the_scheduler_wait_their_turn_when_started_on_the_loop()
         => Run(async loop =>
         {
@@ -126,7 +126,7 @@ public class LoopContextTests : LoopTests
             Assert.True(ran);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void A_pipe_with_the_loops_scheduler_calls_back_on_it_and_never_inline()
         => Run(async loop =>
         {
@@ -151,7 +151,7 @@ public class LoopContextTests : LoopTests
             }
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Callbacks_of_a_pipe_go_to_the_pool_after_the_end()
     {
         EventLoop loop = Run(loop => Task.FromResult(loop));
@@ -160,7 +160,7 @@ public class LoopContextTests : LoopTests
         TestLoop.Within(ran.Task);
     }
 
-    [Fact]
+    [ThreadedFact]
     public void An_AsyncLocal_flows_with_posts_spawns_and_awaits()
         => Run(async loop =>
         {
@@ -215,7 +215,7 @@ public class LoopContextTests : LoopTests
         Assert.Equal([null, null, null], seen);
     }
 
-    [Fact]
+    [ThreadedFact]
     public void A_send_from_one_loop_to_another_works()
         => Run(async first =>
         {

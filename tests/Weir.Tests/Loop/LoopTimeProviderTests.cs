@@ -14,7 +14,7 @@ public class LoopTimeProviderTests : LoopTests
             return Task.CompletedTask;
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Task_Delay_ends_on_the_loop_and_is_never_early()
         => Run(async loop =>
         {
@@ -27,7 +27,7 @@ public class LoopTimeProviderTests : LoopTests
             Assert.Null(SynchronizationContext.Current);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Task_Delay_from_another_thread_works_and_is_cancelled()
         => Run(async loop => await Task.Run(async () =>
         {
@@ -68,7 +68,7 @@ public class LoopTimeProviderTests : LoopTests
             Assert.Equal(0, loop.Statistics.Timers);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void A_timer_made_to_wait_is_started_from_another_thread()
         => Run(async loop =>
         {
@@ -83,7 +83,7 @@ public class LoopTimeProviderTests : LoopTests
             await other;
         });
 
-    [Fact]
+    [ThreadedFact]
     public void A_timer_put_off_or_disposed_by_another_thread_does_not_fire_at_its_old_time()
     {
         var clock = new ManualClockKernel(InnerKernel);

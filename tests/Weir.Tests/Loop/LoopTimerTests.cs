@@ -35,7 +35,7 @@ public class LoopTimerTests : LoopTests
             await wait;
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Another_thread_shortens_a_long_wait()
         => Run(async loop =>
         {
@@ -51,7 +51,7 @@ public class LoopTimerTests : LoopTests
             await other;
         });
 
-    [Theory]
+    [ThreadedTheory]
     [InlineData(false)]
     [InlineData(true)]
     public void Another_thread_puts_it_off_without_waking_the_loop(bool clears)
@@ -98,7 +98,7 @@ public class LoopTimerTests : LoopTests
             Assert.Equal(0, loop.Statistics.Timers);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void One_waits_at_a_time_and_the_first_is_untouched_by_a_second()
         => Run(async loop =>
         {
@@ -124,7 +124,7 @@ public class LoopTimerTests : LoopTests
             await timer.WaitAsync();
         });
 
-    [Theory]
+    [ThreadedTheory]
     [InlineData(true)]
     [InlineData(false)]
     public void Disposing_ends_the_wait(bool fromElsewhere)
@@ -143,7 +143,7 @@ public class LoopTimerTests : LoopTests
             Assert.Equal(0, loop.Statistics.Timers);
         });
 
-    [Fact]
+    [ThreadedFact]
     public void Another_thread_waits()
         => Run(async loop =>
         {

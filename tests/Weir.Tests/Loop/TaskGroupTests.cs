@@ -153,7 +153,7 @@ public class TaskGroupTests : LoopTests
             Assert.Equal([typeof(FormatException), typeof(NotSupportedException)], failure.InnerExceptions.Select(e => e.GetType()));
         });
 
-    [Fact]
+    [ThreadedFact]
     public void A_group_made_where_no_context_is_keeps_its_books_on_the_loop()
         => Run(async loop =>
         {

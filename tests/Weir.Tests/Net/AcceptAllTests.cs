@@ -124,7 +124,7 @@ public class AcceptAllTests : NetTestBase
         CheckBooks();
     }
 
-    [Fact]
+    [ThreadedFact]
     public void Handlers_resume_on_the_loop_even_if_the_caller_runs_without_its_context() => Run(async () =>
     {
         EventLoop loop = EventLoop.Current!;

@@ -113,7 +113,7 @@ public class CancellationStressTests : NetTestBase
         }
     });
 
-    [Theory]
+    [ThreadedTheory]
     [InlineData("tcp", 5)]
     [InlineData("pair", 6)]
     public void Connections_that_end_in_any_way_under_cancelled_operations_leave_nothing(string family, int seed) => Run(async () =>
@@ -203,7 +203,7 @@ public class CancellationStressTests : NetTestBase
         }
     });
 
-    [Fact]
+    [ThreadedFact]
     public void Connects_cancelled_at_any_moment_leave_nothing() => Run(async () =>
     {
         using Listener listener = Listener.Bind(AnyPort);

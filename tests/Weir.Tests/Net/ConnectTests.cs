@@ -67,7 +67,7 @@ public class ConnectTests : NetTestBase
         Assert.Contains("0.02 s", failure.Message);
     });
 
-    [Fact]
+    [ThreadedFact]
     public void In_progress_it_can_be_cancelled_and_leaves_nothing_open() => Run(async () =>
     {
         await using Unanswering target = await Unanswering.Make();
@@ -163,7 +163,7 @@ public class ConnectTests : NetTestBase
         Assert.StartsWith("bind", failure.Call);
     });
 
-    [Fact]
+    [ThreadedFact]
     public void It_needs_a_loop() => Assert.Throws<InvalidOperationException>(() => { _ = Connection.ConnectAsync(AnyPort).AsTask().GetAwaiter().GetResult(); });
 
     [Fact]

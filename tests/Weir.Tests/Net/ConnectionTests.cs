@@ -221,7 +221,7 @@ public class ConnectionTests : NetTestBase
         client.Abort();
     });
 
-    [Theory]
+    [ThreadedTheory]
     [InlineData("tcp", false)]
     [InlineData("tcp", true)]
     [InlineData("pair", false)]

@@ -135,7 +135,7 @@ public class DescriptorLeakTests : NetTestBase
         Connection.CreatePair();
     });
 
-    [Fact]
+    [ThreadedFact]
     public void Waits_from_other_threads_end_with_the_loop()
     {
         Task<int>? reading = null;

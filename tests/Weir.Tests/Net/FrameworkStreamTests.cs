@@ -112,7 +112,7 @@ public class FrameworkStreamTests : NetTestBase
         }
     });
 
-    [Fact]
+    [ThreadedFact]
     public void Tls_both_ways_on_the_loops_thread() => Run(async () =>
     {
         const int Size = 1 << 20;
@@ -155,7 +155,7 @@ public class FrameworkStreamTests : NetTestBase
         }
     });
 
-    [Fact]
+    [ThreadedFact]
     public void HttpClient_from_the_loop_and_from_other_threads() => Run(async () =>
     {
         EventLoop loop = EventLoop.Current!;
@@ -189,7 +189,7 @@ public class FrameworkStreamTests : NetTestBase
         await all;
     });
 
-    [Fact]
+    [ThreadedFact]
     public void Synchronous_reads_and_writes_from_another_thread() => Run(async () =>
     {
         (Connection client, Connection server) = await TcpPair();
@@ -211,7 +211,7 @@ public class FrameworkStreamTests : NetTestBase
         }
     });
 
-    [Fact]
+    [ThreadedFact]
     public void Operations_from_another_thread_start_in_call_order_and_resume_there() => Run(async () =>
     {
         EventLoop loop = EventLoop.Current!;
@@ -243,7 +243,7 @@ public class FrameworkStreamTests : NetTestBase
         }
     });
 
-    [Fact]
+    [ThreadedFact]
     public void A_read_begun_on_the_loop_may_be_awaited_on_another_thread() => Run(async () =>
     {
         (Connection client, Connection server) = Connection.CreatePair();
@@ -261,7 +261,7 @@ public class FrameworkStreamTests : NetTestBase
         }
     });
 
-    [Fact]
+    [ThreadedFact]
     public void Abort_from_another_thread_resets_the_peer() => Run(async () =>
     {
         (Connection client, Connection server) = await TcpPair();

@@ -174,7 +174,7 @@ public class ListenerTests : NetTestBase
         Assert.Equal(Errno.ECONNREFUSED, refused.Errno);
     });
 
-    [Fact]
+    [ThreadedFact]
     public void Dispose_from_another_thread_ends_an_accept() => Run(async () =>
     {
         Listener listener = Listener.Bind(AnyPort);
@@ -183,7 +183,7 @@ public class ListenerTests : NetTestBase
         await Assert.ThrowsAsync<ObjectDisposedException>(() => accepting);
     });
 
-    [Fact]
+    [ThreadedFact]
     public void Accepting_belongs_to_the_loops_thread() => Run(async () =>
     {
         using Listener listener = Listener.Bind(AnyPort);

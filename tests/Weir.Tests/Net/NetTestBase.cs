@@ -12,13 +12,19 @@ namespace Weir.Tests;
 public abstract class NetTestBase : IDisposable
 {
     private readonly List<string> _paths = [];
+    private TestBed? _bed;
     private LedgerKernel? _door;
 
     /// <summary>The kernel the loops run on, with its books.</summary>
     protected LedgerKernel Door => _door ??= MakeDoor();
 
+    /// <summary>Where the loops run.</summary>
+    private TestBed Bed => _bed ??= MakeBed();
+
     /// <summary>The kernel that does the work.</summary>
-    protected virtual Kernel InnerKernel => Kernel.Linux;
+    protected Kernel InnerKernel => Bed.Kernel;
+
+    protected virtual TestBed MakeBed() => new();
 
     protected virtual LedgerKernel MakeDoor() => new(InnerKernel);
 
@@ -29,7 +35,7 @@ public abstract class NetTestBase : IDisposable
     {
         LoopOptions options = MakeOptions();
         configure?.Invoke(options);
-        NetLoop.Run(
+        Bed.Run(
             async () =>
             {
                 EventLoop loop = EventLoop.Current!;
@@ -46,7 +52,7 @@ public abstract class NetTestBase : IDisposable
     {
         LoopOptions options = MakeOptions();
         configure?.Invoke(options);
-        NetLoop.Run(body, options);
+        Bed.Run(body, options);
         CheckBooks();
     }
 

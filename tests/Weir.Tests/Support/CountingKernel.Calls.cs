@@ -38,6 +38,9 @@ public unsafe partial class CountingKernel
     public override int Unlink(byte* path)
         => Refuses(nameof(Unlink), out int error) ? error : Inner.Unlink(path);
 
+    public override int MakeFifo(byte* path, int mode)
+        => Refuses(nameof(MakeFifo), out int error) ? error : Inner.MakeFifo(path, mode);
+
     public override nint Read(int fd, void* buffer, nuint length)
         => Refuses(nameof(Read), out int error) ? error : Inner.Read(fd, buffer, length);
 
@@ -127,6 +130,12 @@ public unsafe partial class CountingKernel
 
     public override int TimerFdGetTime(int fd, TimerSpec* value)
         => Refuses(nameof(TimerFdGetTime), out int error) ? error : Inner.TimerFdGetTime(fd, value);
+
+    public override int SignalFd(int fd, ulong signals)
+        => Refuses(nameof(SignalFd), out int error) ? error : Inner.SignalFd(fd, signals);
+
+    public override int PidFdOpen(int processId)
+        => Refuses(nameof(PidFdOpen), out int error) ? error : Inner.PidFdOpen(processId);
 
     public override int InotifyInit()
         => Refuses(nameof(InotifyInit), out int error) ? error : Inner.InotifyInit();

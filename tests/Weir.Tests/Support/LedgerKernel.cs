@@ -69,6 +69,14 @@ public unsafe class LedgerKernel(Kernel? inner = null) : CountingKernel(inner)
 
     public override int EventFd(uint initialCount, EventFdFlags flags) => Note(base.EventFd(initialCount, flags), nameof(EventFd));
 
+    public override int SignalFd(int fd, ulong signals)
+    {
+        int result = base.SignalFd(fd, signals);
+        return fd == -1 ? Note(result, nameof(SignalFd)) : result;
+    }
+
+    public override int PidFdOpen(int processId) => Note(base.PidFdOpen(processId), nameof(PidFdOpen));
+
     public override int Open(byte* path, FileFlags flags, int mode) => Note(base.Open(path, flags, mode), nameof(Open));
 
     public override int SocketPair(SocketDomain domain, SocketKind kind, int protocol, int* fds)

@@ -12,10 +12,19 @@ public abstract class LoopTests : IDisposable
 
     private readonly List<int> _open = [];
 
-    protected LoopTests() => Kernel = new CountingKernel(InnerKernel);
+    private readonly TestBed _bed;
 
-    /// <summary>The kernel that does the work; called once, from the constructor.</summary>
-    protected virtual Kernel InnerKernel => Weir.Kernel.Linux;
+    protected LoopTests()
+    {
+        _bed = MakeBed();
+        Kernel = new CountingKernel(InnerKernel);
+    }
+
+    /// <summary>Where the loops run; called once, from the constructor.</summary>
+    protected virtual TestBed MakeBed() => new();
+
+    /// <summary>The kernel that does the work.</summary>
+    protected Kernel InnerKernel => _bed.Kernel;
 
     /// <summary>The kernel that the test's loops run on. It counts their calls, but not those that the test makes through this class.</summary>
     protected CountingKernel Kernel { get; }
@@ -28,13 +37,13 @@ public abstract class LoopTests : IDisposable
         return options;
     }
 
-    /// <summary>Runs a loop to its end, on a thread of its own and with a limit.</summary>
+    /// <summary>Runs a loop to its end.</summary>
     protected void Run(Func<EventLoop, Task> main, Action<LoopOptions>? configure = null)
-        => TestLoop.Run(() => main(EventLoop.Current!), Options(configure));
+        => _bed.Run(() => main(EventLoop.Current!), Options(configure));
 
     /// <summary>As <see cref="Run(Func{EventLoop, Task}, Action{LoopOptions}?)"/>, with a result.</summary>
     protected T Run<T>(Func<EventLoop, Task<T>> main, Action<LoopOptions>? configure = null)
-        => TestLoop.Run(() => main(EventLoop.Current!), Options(configure));
+        => _bed.Run(() => main(EventLoop.Current!), Options(configure));
 
     /// <summary>Runs <paramref name="body"/> on a thread of its own; the task ends when it has returned.</summary>
     protected static Task OnThread(Action body)

@@ -19,6 +19,7 @@ internal static unsafe partial class LibC
     [DllImport(Name)] internal static extern int fcntl(int fd, int command, nint argument);
     [DllImport(Name)] internal static extern int ioctl(int fd, nuint request, void* argument);
     [DllImport(Name)] internal static extern int unlink(byte* path);
+    [DllImport(Name)] internal static extern int mkfifo(byte* path, uint mode);
     [DllImport(Name)] internal static extern nint read(int fd, void* buffer, nuint length);
     [DllImport(Name)] internal static extern nint write(int fd, void* buffer, nuint length);
     [DllImport(Name)] internal static extern nint readv(int fd, IoVector* vectors, int count);
@@ -55,6 +56,7 @@ internal static unsafe partial class LibC
     [DllImport(Name)] internal static extern int timerfd_create(int clock, int flags);
     [DllImport(Name)] internal static extern int timerfd_settime(int fd, int flags, TimerSpec* value, TimerSpec* old);
     [DllImport(Name)] internal static extern int timerfd_gettime(int fd, TimerSpec* value);
+    [DllImport(Name)] internal static extern int signalfd(int fd, ulong* signals, int flags);
     [DllImport(Name)] internal static extern int inotify_init1(int flags);
     [DllImport(Name)] internal static extern int inotify_add_watch(int fd, byte* path, uint mask);
     [DllImport(Name)] internal static extern int inotify_rm_watch(int fd, int watch);
@@ -65,5 +67,6 @@ internal static unsafe partial class LibC
 /// <summary>Numbers of system calls that older C libraries have no wrapper for; from 424 on they are the same on all architectures.</summary>
 internal static class SystemCallNumbers
 {
+    internal const nint PidFdOpen = 434;
     internal const nint EpollPWait2 = 441;
 }

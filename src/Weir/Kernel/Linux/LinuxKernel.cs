@@ -6,7 +6,8 @@ namespace Weir;
 /// <summary>The real kernel: each call goes to libc's wrapper of the system call, and a result of -1 becomes the negated errno.</summary>
 internal sealed unsafe class LinuxKernel : Kernel
 {
-    private const int NonBlockCloseOnExec = (int)(FileFlags.NonBlock | FileFlags.CloseOnExec); // SOCK_*, TFD_*, IN_* share O_*'s numbers
+    private const int NonBlockCloseOnExec = (int)(FileFlags.NonBlock | FileFlags.CloseOnExec); // SOCK_*, TFD_*, SFD_*, IN_* share O_*'s numbers
+    private const int SignalSetWords = 16; // the C libraries' sigset_t has room for 1024 signals; the kernel reads the first 64
 
     // Whether this kernel knows epoll_pwait2 (5.11). Starts hopeful; the first ENOSYS settles it. A race only asks twice.
     private volatile bool _hasPWait2 = true;
@@ -53,6 +54,8 @@ internal sealed unsafe class LinuxKernel : Kernel
     public override int Ioctl(int fd, uint request, void* argument) => Result(LibC.ioctl(fd, request, argument));
 
     public override int Unlink(byte* path) => Result(LibC.unlink(path));
+
+    public override int MakeFifo(byte* path, int mode) => Result(LibC.mkfifo(path, (uint)mode));
 
     public override nint Read(int fd, void* buffer, nuint length) => Result(LibC.read(fd, buffer, length));
 
@@ -150,6 +153,16 @@ internal sealed unsafe class LinuxKernel : Kernel
     public override int TimerFdSetTime(int fd, TimerSpec* value, TimerFdSetFlags flags) => Result(LibC.timerfd_settime(fd, (int)flags, value, null));
 
     public override int TimerFdGetTime(int fd, TimerSpec* value) => Result(LibC.timerfd_gettime(fd, value));
+
+    public override int SignalFd(int fd, ulong signals)
+    {
+        ulong* set = stackalloc ulong[SignalSetWords];
+        new Span<ulong>(set, SignalSetWords).Clear();
+        set[0] = signals;
+        return Result(LibC.signalfd(fd, set, NonBlockCloseOnExec));
+    }
+
+    public override int PidFdOpen(int processId) => (int)Result(LibC.syscall(SystemCallNumbers.PidFdOpen, processId, 0, 0, 0, 0, 0));
 
     public override int InotifyInit() => Result(LibC.inotify_init1(NonBlockCloseOnExec));
 

@@ -1,0 +1,261 @@
+namespace Weir.Simulation;
+
+public sealed unsafe partial class SimKernel
+{
+    private const int SocketAddressCapacity = 128; // sizeof(struct sockaddr_storage)
+
+    /// <inheritdoc/>
+    public override int Socket(SocketDomain domain, SocketKind kind, int protocol)
+    {
+        using Call call = Begin(SystemCall.Socket);
+        if (call.Fault < 0)
+            return call.Returns(call.Fault);
+        SimSocket? socket = Sockets.Make(this, domain, kind, protocol, out int error);
+        return call.Returns(socket == null ? error : Install(socket, closeOnExec: true));
+    }
+
+    /// <inheritdoc/>
+    public override int SocketPair(SocketDomain domain, SocketKind kind, int protocol, int* fds)
+    {
+        using Call call = Begin(SystemCall.SocketPair);
+        if (call.Fault < 0)
+            return call.Returns(call.Fault);
+        if (!UserMemory.IsMapped(fds, 2 * sizeof(int)))
+            return call.Returns(-(int)Errno.EFAULT);
+        int error = Sockets.MakePair(this, domain, kind, protocol, out SimSocket? first, out SimSocket? second);
+        return call.Returns(error < 0 ? error : InstallTwo(first!, second!, closeOnExec: true, fds));
+    }
+
+    /// <inheritdoc/>
+    public override int Bind(int fd, void* address, uint length)
+    {
+        using Call call = Begin(SystemCall.Bind, fd);
+        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        if (error == 0)
+            error = TryAddress(address, length, out ReadOnlySpan<byte> bytes) is int bad and < 0 ? bad : Found(fd).Bind(call.Thread, bytes);
+        return call.Returns(error);
+    }
+
+    /// <inheritdoc/>
+    public override int Listen(int fd, int backlog)
+    {
+        using Call call = Begin(SystemCall.Listen, fd);
+        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        return call.Returns(error < 0 ? error : Found(fd).Listen(backlog));
+    }
+
+    /// <inheritdoc/>
+    public override int Accept4(int fd, void* address, uint* length)
+    {
+        using Call call = Begin(SystemCall.Accept4, fd);
+        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        if (error < 0)
+            return call.Returns(error);
+        // The number is reserved before a connection is taken, so that a shortage loses none.
+        int free = Machine.OpenFiles >= Machine.MaxOpenFiles ? -(int)Errno.ENFILE : Descriptors.FindFree();
+        if (free < 0)
+            return call.Returns(free);
+        error = Found(fd).Accept(call.Thread, out SimSocket? accepted);
+        if (error < 0)
+            return call.Returns(error);
+        if (address != null)
+        {
+            accepted!.PeerAddress(out byte[] peer);
+            error = PutAddress(peer, address, length);
+            if (error < 0)
+            {
+                accepted.Acquire();
+                accepted.Drop();
+                return call.Returns(error);
+            }
+        }
+
+        return call.Returns(Install(accepted!, closeOnExec: true));
+    }
+
+    /// <inheritdoc/>
+    public override int Connect(int fd, void* address, uint length)
+    {
+        using Call call = Begin(SystemCall.Connect, fd);
+        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        if (error == 0)
+            error = TryAddress(address, length, out ReadOnlySpan<byte> bytes) is int bad and < 0 ? bad : Found(fd).Connect(call.Thread, bytes);
+        return call.Returns(error);
+    }
+
+    /// <inheritdoc/>
+    public override int Shutdown(int fd, ShutdownHow how)
+    {
+        using Call call = Begin(SystemCall.Shutdown, fd);
+        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        if (error == 0)
+            error = how is < ShutdownHow.Read or > ShutdownHow.Both ? -(int)Errno.EINVAL : Found(fd).Shutdown(how);
+        return call.Returns(error);
+    }
+
+    /// <inheritdoc/>
+    public override int GetSockName(int fd, void* address, uint* length)
+    {
+        using Call call = Begin(SystemCall.GetSockName, fd);
+        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        if (error == 0)
+            error = Found(fd).LocalAddress(out byte[] bytes) is int bad and < 0 ? bad : PutAddress(bytes, address, length);
+        return call.Returns(error);
+    }
+
+    /// <inheritdoc/>
+    public override int GetPeerName(int fd, void* address, uint* length)
+    {
+        using Call call = Begin(SystemCall.GetPeerName, fd);
+        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        if (error == 0)
+            error = Found(fd).PeerAddress(out byte[] bytes) is int bad and < 0 ? bad : PutAddress(bytes, address, length);
+        return call.Returns(error);
+    }
+
+    /// <inheritdoc/>
+    public override int GetSockOpt(int fd, SocketLevel level, SocketOption option, void* value, uint* length)
+    {
+        using Call call = Begin(SystemCall.GetSockOpt, fd);
+        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        if (error < 0)
+            return call.Returns(error);
+        if (!UserMemory.IsMapped(length, sizeof(uint)) || !UserMemory.IsMapped(value, *length))
+            return call.Returns(-(int)Errno.EFAULT);
+        Span<byte> room = stackalloc byte[64];
+        error = Found(fd).GetOption(level, option, room, out int size);
+        if (error < 0)
+            return call.Returns(error);
+        size = (int)Math.Min((uint)size, *length);
+        room[..size].CopyTo(new Span<byte>(value, size));
+        *length = (uint)size;
+        return call.Returns(0);
+    }
+
+    /// <inheritdoc/>
+    public override int SetSockOpt(int fd, SocketLevel level, SocketOption option, void* value, uint length)
+    {
+        using Call call = Begin(SystemCall.SetSockOpt, fd);
+        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        if (error == 0)
+            error = UserMemory.IsMapped(value, length) ? Found(fd).SetOption(level, option, new ReadOnlySpan<byte>(value, (int)length)) : -(int)Errno.EFAULT;
+        return call.Returns(error);
+    }
+
+    /// <inheritdoc/>
+    public override nint Receive(int fd, void* buffer, nuint length, MessageFlags flags)
+    {
+        using Call call = Begin(SystemCall.Receive, fd);
+        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        if (error < 0)
+            return call.Returns((nint)error);
+        IoVector vector = new() { Base = buffer, Length = length }, shortened;
+        IoVector* vectors = &vector;
+        int count = 1;
+        World.Faults.Shorten(Found(fd), writes: false, ref vectors, ref count, &shortened, flags);
+        var user = new UserBuffer(vectors, count);
+        return call.Returns(Found(fd).Receive(call.Thread, ref user, flags, null));
+    }
+
+    /// <inheritdoc/>
+    public override nint Send(int fd, void* buffer, nuint length, MessageFlags flags)
+    {
+        using Call call = Begin(SystemCall.Send, fd);
+        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        if (error < 0)
+            return call.Returns((nint)error);
+        IoVector vector = new() { Base = buffer, Length = length }, shortened;
+        IoVector* vectors = &vector;
+        int count = 1;
+        World.Faults.Shorten(Found(fd), writes: true, ref vectors, ref count, &shortened, flags);
+        var user = new UserBuffer(vectors, count);
+        return call.Returns(Found(fd).Send(call.Thread, ref user, flags, null));
+    }
+
+    /// <inheritdoc/>
+    public override nint ReceiveMessage(int fd, MessageHeader* message, MessageFlags flags)
+    {
+        using Call call = Begin(SystemCall.ReceiveMessage, fd);
+        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        if (error == 0 && !UserMemory.IsMapped(message, (nuint)sizeof(MessageHeader)))
+            error = -(int)Errno.EFAULT;
+        if (error < 0)
+            return call.Returns((nint)error);
+        var extras = new MessageExtras();
+        var user = new UserBuffer(message->Vectors, (int)message->VectorCount);
+        nint count = Found(fd).Receive(call.Thread, ref user, flags, extras);
+        if (count < 0)
+            return call.Returns(count);
+        message->Flags = extras.Flags | (flags & MessageFlags.CloseOnExec);
+        if (message->Name != null)
+            error = PutAddress(extras.Address ?? [], message->Name, &message->NameLength);
+        else
+            message->NameLength = 0;
+        PutControl(message, extras, flags);
+        return call.Returns(error < 0 ? (nint)error : count);
+    }
+
+    /// <inheritdoc/>
+    public override nint SendMessage(int fd, MessageHeader* message, MessageFlags flags)
+    {
+        using Call call = Begin(SystemCall.SendMessage, fd);
+        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        if (error == 0 && !UserMemory.IsMapped(message, (nuint)sizeof(MessageHeader)))
+            error = -(int)Errno.EFAULT;
+        if (error < 0)
+            return call.Returns((nint)error);
+        var extras = new MessageExtras();
+        if (message->Name != null)
+        {
+            error = TryAddress(message->Name, message->NameLength, out ReadOnlySpan<byte> to);
+            extras.Address = to.ToArray();
+        }
+
+        if (error == 0)
+            error = TakeControl(message, extras);
+        nint result = error;
+        if (error == 0)
+        {
+            var user = new UserBuffer(message->Vectors, (int)message->VectorCount);
+            result = Found(fd).Send(call.Thread, ref user, flags, extras);
+        }
+
+        extras.Files?.ForEach(file => file.Drop()); // those that no message has taken
+        return call.Returns(result);
+    }
+
+    private int FindSocket(int fd, out SimSocket? socket)
+    {
+        SimFile? file = Descriptors.Find(fd);
+        socket = file as SimSocket;
+        return socket != null ? 0 : file == null ? -(int)Errno.EBADF : -(int)Errno.ENOTSOCK;
+    }
+
+    private SimSocket Found(int fd) => (SimSocket)Descriptors.Find(fd)!;
+
+    private static int TryAddress(void* address, uint length, out ReadOnlySpan<byte> bytes)
+    {
+        bytes = default;
+        if (length > SocketAddressCapacity)
+            return -(int)Errno.EINVAL;
+        if (!UserMemory.IsMapped(address, length))
+            return -(int)Errno.EFAULT;
+        bytes = new ReadOnlySpan<byte>(address, (int)length);
+        return 0;
+    }
+
+    // move_addr_to_user: copies what fits and says how long it really is.
+    private static int PutAddress(ReadOnlySpan<byte> bytes, void* address, uint* length)
+    {
+        if (!UserMemory.IsMapped(length, sizeof(uint)))
+            return -(int)Errno.EFAULT;
+        if ((int)*length < 0)
+            return -(int)Errno.EINVAL;
+        int copied = (int)Math.Min(*length, (uint)bytes.Length);
+        if (!UserMemory.IsMapped(address, (nuint)copied))
+            return -(int)Errno.EFAULT;
+        bytes[..copied].CopyTo(new Span<byte>(address, copied));
+        *length = (uint)bytes.Length;
+        return 0;
+    }
+}

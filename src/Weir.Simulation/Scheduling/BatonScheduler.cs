@@ -1,0 +1,435 @@
+using System.Runtime.ExceptionServices;
+
+namespace Weir.Simulation;
+
+/// <summary>Unwinds the threads of a simulation that has ended early.</summary>
+internal class SimulationEndedException(string message = "The simulation has ended.") : Exception(message);
+
+/// <summary>
+/// Deterministic modes: one simulated thread runs at a time, and whoever holds the baton decides by the strategy who gets it next. Stepped
+/// loops run on the thread that called <see cref="Run"/>, the others each on a real thread of its own.
+/// </summary>
+internal sealed class BatonScheduler : Scheduler
+{
+    private readonly World _world;
+    private readonly List<SimThread> _runnable = [];
+    private readonly Baton _main = new();
+    private SimThread? _running;
+    private SimThread? _spinning; // waits for somebody else's store: not picked while there are others
+    private SimThread? _next; // for the main thread, when the baton comes to it
+    private SimThread? _outside;
+    private ExceptionDispatchInfo? _failure;
+    private bool _ended;
+    private SimThread? _sliceOf;
+    private int _sliceUsed;
+
+    internal BatonScheduler(World world) => _world = world;
+
+    internal override long Now => _world.Clock.Now;
+
+    internal override bool HasEnded => _ended;
+
+    /// <summary>It looks who goes on.</summary>
+    internal bool IsDeciding { get; private set; }
+
+    internal override bool IsHeldByCaller => SimThread.Current == _running;
+
+    /// <summary>Threads that can go on, for the strategy: kept in the order of their creation but for the running one.</summary>
+    internal SimThread? Running => _running;
+
+    // Threads
+
+    /// <summary>A thread with a real one beneath: starts when the scheduler first picks it.</summary>
+    internal SimThread StartThread(SimKernel process, string name, Action body)
+    {
+        SimThread thread = _world.AddThread(process, name);
+        var runner = new Runner();
+        thread.Runner = runner;
+        thread.IsPreemptible = SimMarks.AreOn;
+        Carrier.Run(() => RunThread(thread, runner, body));
+        return thread;
+    }
+
+    /// <summary>A loop that is advanced on the scheduler's own thread.</summary>
+    internal SimThread AddStepped(SimKernel process, string name, SteppedLoop loop)
+    {
+        SimThread thread = _world.AddThread(process, name);
+        thread.Runner = loop;
+        return thread;
+    }
+
+    private void RunThread(SimThread thread, Runner runner, Action body)
+    {
+        runner.Baton.Take();
+        SimThread.Current = thread;
+        try
+        {
+            if (!_ended)
+                body();
+        }
+        catch (SimulationEndedException)
+        {
+        }
+        catch (Exception exception)
+        {
+            Fail(exception);
+        }
+
+        SimThread.Current = null;
+        StoreBuffers.Drain(thread);
+        thread.End();
+        PassOn();
+        runner.Unwound.Give();
+    }
+
+    // The main thread
+
+    /// <summary>Runs all threads until they have ended; throws what the first failure was.</summary>
+    internal void Run()
+    {
+        try
+        {
+            while (!_ended && PickNext(null) is { } thread)
+                RunUntilBatonReturns(thread);
+        }
+        catch (Exception exception) when (exception is not SimulationEndedException)
+        {
+            Fail(exception);
+        }
+        finally
+        {
+            _ended |= _failure != null;
+            UnwindThreads();
+            _running = null;
+        }
+
+        _failure?.Throw();
+    }
+
+    private void RunUntilBatonReturns(SimThread thread)
+    {
+        while (!_ended)
+        {
+            _running = thread;
+            if (thread.Runner is SteppedLoop loop)
+            {
+                SimThread.Current = thread;
+                try
+                {
+                    loop.Step();
+                }
+                finally
+                {
+                    SimThread.Current = null;
+                }
+
+                return;
+            }
+
+            ((Runner)thread.Runner!).Baton.Give();
+            _main.Take();
+            if (_next == null)
+                return;
+            thread = _next;
+            _next = null;
+        }
+    }
+
+    // Threads that are still there are told one by one, so that what they do while they unwind does not overlap. Their finally blocks close
+    // what they have opened: the kernel goes on serving calls that do not block.
+    private void UnwindThreads()
+    {
+        SimThread? before = SimThread.Current;
+        for (int i = 0; i < _world.Threads.Count; i++)
+        {
+            SimThread thread = _world.Threads[i];
+            if (thread.State == ThreadState.Ended)
+                continue;
+            _running = thread;
+            if (thread.Runner is Runner runner)
+            {
+                runner.Baton.Give();
+                runner.Unwound.TryTake(TimeSpan.FromSeconds(2)); // one that never enters the kernel again is left to itself
+                continue;
+            }
+
+            SimThread.Current = thread;
+            try
+            {
+                ((SteppedLoop)thread.Runner!).Abandon();
+            }
+            catch (Exception)
+            {
+                // The failure that ended the simulation is the one to report.
+            }
+        }
+
+        SimThread.Current = before;
+    }
+
+    /// <summary>Takes note of the failure that ends the simulation; the first one counts.</summary>
+    internal void Fail(Exception exception)
+    {
+        _failure ??= ExceptionDispatchInfo.Capture(exception);
+        _ended = true;
+    }
+
+    /// <summary>For findings made inside a call: whatever the program's own code does with the exception, the simulation is over.</summary>
+    internal Exception Raise(Exception finding)
+    {
+        Fail(finding);
+        return finding;
+    }
+
+    // Switching
+
+    internal override SimThread? Enter(SimKernel process)
+    {
+        if (_running == null)
+            return EnterFromOutside(process);
+        if (SimThread.Current is not { } thread || thread != _running)
+        {
+            _world.Detectors.Escaped(process);
+            return null;
+        }
+
+        if (_world.Detectors.HasEscape && !_ended)
+            throw Raise(_world.Detectors.MakeEscape());
+        if (_ended)
+            CountUnwinding(thread);
+        else
+            Preempt(thread);
+        StoreBuffers.Drain(thread); // the kernel takes locks
+        return thread;
+    }
+
+    // One that has been told and calls on and on is told again.
+    private static void CountUnwinding(SimThread thread)
+    {
+        const int MostCalls = 100_000;
+        if (++thread.CallsWhileUnwinding > MostCalls)
+            throw new SimulationEndedException();
+    }
+
+    internal override void Leave(SimThread thread)
+    {
+        if (thread == _outside)
+            SimThread.Current = null;
+    }
+
+    /// <summary>A point where another thread may go on instead. A stepped thread is not interrupted.</summary>
+    internal void Preempt(SimThread thread)
+    {
+        if (thread.Runner is Runner runner && !_ended)
+            Switch(thread, runner);
+    }
+
+    /// <summary>The thread can do nothing until another has acted: it goes on when others have had their turn.</summary>
+    internal void LetOthersRun(SimThread thread)
+    {
+        if (_ended)
+        {
+            CountUnwinding(thread);
+            return;
+        }
+
+        if (thread.Runner is not Runner runner)
+            return;
+        _spinning = thread;
+        Switch(thread, runner);
+    }
+
+    // Before the threads run, and after they have: whoever set the simulation up makes calls as a thread that is alone in the world.
+    private SimThread EnterFromOutside(SimKernel process)
+    {
+        if (_outside?.Process != process)
+            _outside = new SimThread(_world, process, -1, "outside");
+        SimThread.Current = _outside;
+        return _outside;
+    }
+
+    private void BlockOutside(SimThread thread)
+    {
+        while (thread.State == ThreadState.Blocked)
+        {
+            long next = _world.Clock.NextTime;
+            if (next == World.Never)
+                throw new InvalidOperationException($"{thread.Call.ManName()}(fd {thread.CallDescriptor}) would block for ever: nothing runs beside it.");
+            _world.Clock.AdvanceTo(next);
+            _world.Clock.FireDue();
+        }
+    }
+
+    internal override void Block(SimThread thread)
+    {
+        if (thread == _outside)
+        {
+            BlockOutside(thread);
+            return;
+        }
+
+        if (_ended)
+            throw new SimulationEndedException();
+        if (thread.Runner is not Runner runner)
+            throw Raise(_world.WouldBlock(thread));
+        while (thread.State == ThreadState.Blocked)
+            Switch(thread, runner);
+    }
+
+    internal override void OnWoken(SimThread thread)
+    {
+    }
+
+    private void Switch(SimThread thread, Runner runner)
+    {
+        SimThread? next;
+        try
+        {
+            next = PickNext(thread);
+        }
+        catch (Exception exception) when (exception is not SimulationEndedException)
+        {
+            Fail(exception);
+            next = null;
+        }
+
+        if (next == thread)
+            return;
+        HandOver(next);
+        runner.Baton.Take();
+        _running = thread;
+        if (_ended)
+            throw new SimulationEndedException();
+    }
+
+    // The thread has ended: somebody else goes on.
+    private void PassOn()
+    {
+        SimThread? next = null;
+        try
+        {
+            next = PickNext(null);
+        }
+        catch (Exception exception) when (exception is not SimulationEndedException)
+        {
+            Fail(exception);
+        }
+
+        HandOver(next);
+    }
+
+    private void HandOver(SimThread? next)
+    {
+        if (next?.Runner is Runner runner)
+        {
+            _running = next;
+            runner.Baton.Give();
+        }
+        else
+        {
+            _next = next; // a stepped one, or nobody: the main thread's matter
+            _main.Give();
+        }
+    }
+
+    /// <summary>Who goes on. Null: all have ended, or none ever will go on.</summary>
+    private SimThread? PickNext(SimThread? running)
+    {
+        IsDeciding = true;
+        try
+        {
+            return Decide(running);
+        }
+        finally
+        {
+            IsDeciding = false;
+        }
+    }
+
+    private SimThread? Decide(SimThread? running)
+    {
+        while (!_ended)
+        {
+            _world.Clock.FireDue();
+            Collect(running);
+            bool preempts = running is { State: ThreadState.Runnable } && running != _spinning;
+            if (running != null && running == _spinning)
+            {
+                _spinning = null;
+                if (_runnable.Count > 1)
+                    _runnable.RemoveAt(0);
+                else if (!MoveClock())
+                    throw _world.Detectors.Stuck();
+            }
+            else if (preempts && _runnable.Count > 1 && HasUsedItsSlice(running!))
+            {
+                preempts = false;
+                _runnable.RemoveAt(0);
+            }
+
+            if (_runnable.Count > 0)
+                return _runnable[_world.Choices.Thread(_runnable, preempts)];
+
+            if (MoveClock())
+                continue;
+            if (_world.Threads.All(thread => thread.State == ThreadState.Ended))
+                return null;
+            throw _world.Detectors.Stuck();
+        }
+
+        return null;
+    }
+
+    // One that makes so many calls in a row waits for somebody else, by trying again and again: others get a turn, whatever the strategy.
+    private bool HasUsedItsSlice(SimThread running)
+    {
+        const int Slice = 500;
+        if (running != _sliceOf)
+        {
+            _sliceOf = running;
+            _sliceUsed = 0;
+        }
+
+        if (++_sliceUsed < Slice)
+            return false;
+        _sliceUsed = 0;
+        return true;
+    }
+
+    // Nobody can run: time passes until the next event. False: there is none, or nobody left for whom it could matter.
+    private bool MoveClock()
+    {
+        long next = _world.Clock.NextTime;
+        if (next == World.Never || !_world.Threads.Any(thread => thread.State == ThreadState.Blocked))
+            return false;
+        if (_world.Detectors.BeforeJump() is { } finding)
+            throw finding;
+        _world.Clock.AdvanceTo(next);
+        return true;
+    }
+
+    // The running one first, then in turn from the one after it.
+    private void Collect(SimThread? running)
+    {
+        _runnable.Clear();
+        IReadOnlyList<SimThread> threads = _world.Threads;
+        int start = (running ?? _running)?.Id ?? -1;
+        if (running is { State: ThreadState.Runnable })
+            _runnable.Add(running);
+        for (int i = 1; i <= threads.Count; i++)
+        {
+            SimThread thread = threads[(start + i) % threads.Count];
+            if (thread.State == ThreadState.Runnable && thread != running)
+                _runnable.Add(thread);
+        }
+    }
+
+    /// <summary>How a thread with a real one beneath is run.</summary>
+    private sealed class Runner
+    {
+        internal Baton Baton { get; } = new();
+
+        /// <summary>Given when its body has returned, for those who wait for it in the end.</summary>
+        internal Baton Unwound { get; } = new();
+    }
+}

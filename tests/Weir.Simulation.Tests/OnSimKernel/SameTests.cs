@@ -1,0 +1,308 @@
+using Weir.Tests;
+
+namespace Weir.Simulation.Tests;
+
+// The tests of loops, descriptors and sockets a second time, on the emulated kernel: all of them on real threads, and those that need none
+// also stepped under virtual time. Those that count allocations stay on the real one.
+
+[Stepped]
+public class EventLoopRunTestsStepped : EventLoopRunTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class EventLoopRunTestsLive : EventLoopRunTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class EventLoopRestartTestsStepped : EventLoopRestartTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class EventLoopRestartTestsLive : EventLoopRestartTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class EventLoopPostTestsStepped : EventLoopPostTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class EventLoopPostTestsLive : EventLoopPostTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class LoopContextTestsStepped : LoopContextTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class LoopContextTestsLive : LoopContextTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class LoopTimerTestsStepped : LoopTimerTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class LoopTimerTestsLive : LoopTimerTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class LoopTimeProviderTestsStepped : LoopTimeProviderTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class LoopTimeProviderTestsLive : LoopTimeProviderTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class EventLoopTaskTestsStepped : EventLoopTaskTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class EventLoopTaskTestsLive : EventLoopTaskTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class EventLoopDelayTestsStepped : EventLoopDelayTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class EventLoopDelayTestsLive : EventLoopDelayTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class TaskGroupTestsStepped : TaskGroupTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class TaskGroupTestsLive : TaskGroupTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class OwnedFdWatcherTestsStepped : OwnedFdWatcherTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class OwnedFdWatcherTestsLive : OwnedFdWatcherTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class DescriptorStreamTestsStepped : DescriptorStreamTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class DescriptorStreamTestsLive : DescriptorStreamTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class EventSignalTestsStepped : EventSignalTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class EventSignalTestsLive : EventSignalTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class PipeEndTestsStepped : PipeEndTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class PipeEndTestsLive : PipeEndTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class AcceptAllTestsStepped : AcceptAllTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class AcceptAllTestsLive : AcceptAllTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+public class CancellationStressTestsLive : CancellationStressTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class ConnectTestsStepped : ConnectTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class ConnectTestsLive : ConnectTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class ListenerTestsStepped : ListenerTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class ListenerTestsLive : ListenerTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class DescriptorLeakTestsStepped : DescriptorLeakTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class DescriptorLeakTestsLive : DescriptorLeakTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class SpliceTestsStepped : SpliceTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class SpliceTestsLive : SpliceTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class UnixListenerTestsStepped : UnixListenerTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class UnixListenerTestsLive : UnixListenerTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class VectoredWriteTestsStepped : VectoredWriteTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class VectoredWriteTestsLive : VectoredWriteTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class ConnectionTestsStepped : ConnectionTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class ConnectionTestsLive : ConnectionTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class AcceptShortageTestsStepped : AcceptShortageTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class AcceptShortageTestsLive : AcceptShortageTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class FrameworkStreamTestsStepped : FrameworkStreamTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class FrameworkStreamTestsLive : FrameworkStreamTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class ReadinessTestsStepped : ReadinessTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class ReadinessTestsLive : ReadinessTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class FairnessTestsStepped : FairnessTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class FairnessTestsLive : FairnessTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class FdWatcherByNumberTestsStepped : FdWatcherByNumberTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class FdWatcherByNumberTestsLive : FdWatcherByNumberTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class FdWatcherByHandleTestsStepped : FdWatcherByHandleTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class FdWatcherByHandleTestsLive : FdWatcherByHandleTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
