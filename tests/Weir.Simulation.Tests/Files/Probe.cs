@@ -190,7 +190,9 @@ internal static class TwoKernels
             1,
             sim =>
             {
-                sim.Thread("body", () => lines = Run(sim.Kernel, body));
+                // A process of its own: the loop's comes and goes with its descriptors meanwhile.
+                SimKernel process = sim.Host.StartProcess("probe");
+                sim.Thread("body", () => lines = Run(process, body), process);
                 return Task.CompletedTask;
             },
             Threads.Options(SimMode.Threads));
