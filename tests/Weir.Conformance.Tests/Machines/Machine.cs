@@ -174,9 +174,10 @@ public abstract unsafe partial class Machine
 
     private Fd Keep(string name, int number, FdKind kind)
     {
-        if (number < 0)
-            Fail($"{name}: no descriptor: {Outcome.Show(number)}");
-        return Enter(name, Adopt(number), kind);
+        int own = number < 0 ? number : Adopt(number);
+        if (own < 0)
+            Fail($"{name}: no descriptor: {Outcome.Show(own)}");
+        return Enter(name, own, kind);
     }
 
     // A descriptor whose number is settled.

@@ -12,6 +12,8 @@ public sealed unsafe class SimMachine : Machine
     // A program that goes on for longer than this many points at which another thread could run does not end.
     private const long MostPoints = 2_000_000;
 
+    private const ulong MostDescriptors = 1 << 20;
+
     private readonly Sim _sim;
     private readonly BatonScheduler _scheduler;
 
@@ -33,6 +35,7 @@ public sealed unsafe class SimMachine : Machine
         SimOptions options = new() { Mode = SimMode.Threads, Detect = SimDetectors.None };
         _sim = Sim.MakeBed(seed, new Choices(strategy) { PointLimit = MostPoints }, options);
         _scheduler = (BatonScheduler)_sim.World.Scheduler;
+        _sim.Kernel.SetResourceLimit(ResourceLimit.OpenFiles, MostDescriptors, MostDescriptors);
         _sim.Kernel.HandleSignal((int)Signal.Standard, restart: true);
         _sim.Kernel.HandleSignal((int)Signal.Handled, restart: true);
         _sim.Kernel.IgnoreSignal((int)Signal.Ignored);
@@ -97,7 +100,16 @@ public sealed unsafe class SimMachine : Machine
     {
     }
 
-    protected override int Adopt(int number) => number;
+    // As on the real kernel, for the same reason: what is closed stays closed.
+    protected override int Adopt(int number)
+    {
+        const int first = 600;
+        int own = Process.Fcntl(number, FcntlCommand.DupCloseOnExec, first + Interlocked.Increment(ref _numbers));
+        Process.Close(number);
+        return own;
+    }
+
+    private int _numbers;
 
     // Waiting
 
