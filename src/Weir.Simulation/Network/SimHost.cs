@@ -93,9 +93,9 @@ public sealed class SimHost
             throw new InvalidOperationException($"{Name} cannot be restarted from within; crash or restart another host.");
         using SimNetwork.Entry entry = _sim.Network.Enter();
         GoDown();
-        Dictionary<string, object> names = Kernel.Machine.Names;
+        Dictionary<string, FileNode> names = Kernel.Machine.Names;
         var machine = new Machine(_sim.World, Name);
-        foreach ((string path, object file) in names)
+        foreach ((string path, FileNode file) in names)
             machine.Names.TryAdd(path, file);
         Kernel = new SimKernel(machine, Name);
         Stack.Join(this);
