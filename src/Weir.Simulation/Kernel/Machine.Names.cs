@@ -95,6 +95,9 @@ internal sealed partial class Machine
     /// </summary>
     private int Walk(string path, out string full, out bool asDirectory)
     {
+        (full, asDirectory) = (path, false);
+        if (Names.ContainsKey(path))
+            return 0; // also a socket's, which is kept as it was spelled
         asDirectory = path[^1] == '/';
         full = "/";
         string[] parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries);

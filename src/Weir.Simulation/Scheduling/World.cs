@@ -87,19 +87,21 @@ internal sealed class World
         thread.BeginBlock(deadline);
         Scheduler.Block(thread);
         if (thread.Process.HasExited)
-            throw new ProcessEndedException();
+            throw SimKernel.Ended(thread);
         return !thread.TimedOut;
     }
 
     /// <summary>
-    /// One round of wait_event_interruptible: sleeps in a queue until told, or has a signal taken care of. The caller then looks for himself:
-    /// 0, or -EINTR.
+    /// One round of wait_event_interruptible: sleeps in a queue until told (of <paramref name="conditions"/>, if any are named), or has a signal
+    /// taken care of. The caller then looks for himself: 0, or -EINTR.
     /// </summary>
-    internal int WaitIn(SimThread thread, WaitQueue queue, bool exclusive)
+    internal int WaitIn(SimThread thread, WaitQueue queue, bool exclusive, EpollEvents conditions = EpollEvents.None)
     {
+        if (Faults.Interrupts(thread))
+            return -(int)Errno.EINTR;
         if (thread.HasSignal)
             return thread.Process.Interrupt(thread);
-        var entry = new ThreadWait(thread) { IsExclusive = exclusive };
+        var entry = new ThreadWait(thread, conditions) { IsExclusive = exclusive };
         if (exclusive)
             queue.AddLast(entry);
         else
@@ -124,10 +126,10 @@ internal sealed class World
     {
         if (file.IsNonBlocking)
             return -(int)Errno.EAGAIN;
-        if (thread.HasSignal)
-            return thread.Process.Interrupt(thread);
         if (Faults.Interrupts(thread))
             return -(int)Errno.EINTR;
+        if (thread.HasSignal)
+            return thread.Process.Interrupt(thread);
         Detectors.Blocking(thread, file, conditions);
         var first = new ThreadWait(thread, conditions);
         ThreadWait? second = file.SecondWaitQueue == null ? null : new ThreadWait(thread, conditions);

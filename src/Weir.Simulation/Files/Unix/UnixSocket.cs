@@ -106,27 +106,7 @@ internal abstract partial class UnixSocket : SimSocket
     /// looks for himself. 0, or the negated EINTR.
     /// </summary>
     protected static int Sleep(SimThread thread, WaitQueue queue, EpollEvents conditions, bool exclusive)
-    {
-        if (thread.HasSignal)
-            return thread.Process.Interrupt(thread);
-        if (thread.World.Faults.Interrupts(thread))
-            return -(int)Errno.EINTR;
-        var entry = new ThreadWait(thread, conditions) { IsExclusive = exclusive };
-        if (exclusive)
-            queue.AddLast(entry);
-        else
-            queue.AddFirst(entry);
-        try
-        {
-            thread.World.Block(thread, World.Never);
-        }
-        finally
-        {
-            entry.Leave();
-        }
-
-        return 0;
-    }
+        => thread.World.WaitIn(thread, queue, exclusive, conditions);
 
     /// <summary>Waits until the queue of <paramref name="other"/> may have room: unix_wait_for_peer.</summary>
     protected static int WaitForPeer(SimThread thread, UnixSocket other) => Sleep(thread, other.PeerWait, EpollEvents.None, exclusive: true);
