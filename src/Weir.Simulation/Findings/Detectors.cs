@@ -68,7 +68,7 @@ internal sealed partial class Detectors
         Traits traits = TraitsOf[(int)thread.Call];
         if ((traits & (Traits.Reads | Traits.Writes)) != 0)
             NoteTransfer(thread, traits, result);
-        if (result == -(int)Errno.EBADF)
+        if (result == -(int)Errno.EBADF && !thread.CallProcess.HasExited)
             CheckUseAfterClose(thread);
         CheckProgress(thread, traits, result);
         if ((_world.Log.Count & 4095) == 0)
