@@ -32,6 +32,11 @@ internal static class StepText
             case StepKind.Call:
                 AppendCall(line, step.Call, step.Fd, step.Events);
                 return line.Append(" = ").Append(Result(step.Result));
+            case StepKind.Entered:
+                AppendCall(line, step.Call, step.Fd, step.Events);
+                return line.Append(" ...");
+            case StepKind.Woken:
+                return line.Append("  wakes ").Append(((SimThread)step.Subject!).Name);
             case StepKind.Queued:
                 return line.Append("  queued in ").Append(EpollOf(step.Subject)).Append(": ").Append(ItemOf(step.Subject));
             case StepKind.Delivered:
@@ -44,7 +49,15 @@ internal static class StepText
         }
     }
 
-    private static void AppendCall(StringBuilder line, SystemCall call, int fd, EpollEvents detail)
+    /// <summary>A call and its descriptor, of which <paramref name="kind"/> says what it is: <c>epoll_ctl(ADD, 7 eventfd)</c>.</summary>
+    internal static string Call(SystemCall call, int fd, EpollEvents detail, string? kind)
+    {
+        var line = new StringBuilder();
+        AppendCall(line, call, fd, detail, kind);
+        return line.ToString();
+    }
+
+    private static void AppendCall(StringBuilder line, SystemCall call, int fd, EpollEvents detail, string? kind = null)
     {
         line.Append(call.ManName()).Append('(');
         if (call == SystemCall.EpollCtl)
@@ -60,6 +73,8 @@ internal static class StepText
 
         if (fd >= 0)
             line.Append(fd);
+        if (kind != null)
+            line.Append(' ').Append(kind);
         line.Append(')');
     }
 

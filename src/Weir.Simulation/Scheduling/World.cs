@@ -21,7 +21,7 @@ internal sealed class World
         Choices = choices;
         Options = options;
         Log = new StepLog(this);
-        Memory = new StoreBuffers(this);
+        Memory = options.Memory?.Invoke(this) ?? new StoreBuffers(this);
         Scheduler = options.Mode == SimMode.Live ? new LiveScheduler(this) : new BatonScheduler(this);
         Faults = new Faults(this, options.Faults);
         Detectors = new Detectors(this, options);
@@ -34,7 +34,7 @@ internal sealed class World
     internal StepLog Log { get; }
 
     /// <summary>What the threads share at marked operations.</summary>
-    internal StoreBuffers Memory { get; set; }
+    internal StoreBuffers Memory { get; }
 
     internal Faults Faults { get; }
 

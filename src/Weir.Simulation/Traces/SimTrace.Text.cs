@@ -20,7 +20,7 @@ public sealed partial class SimTrace
             // The result follows at once mostly, and then it all goes into one line.
             if (entry.Kind == EntryKind.Entered && i + 1 < _entries.Count && IsReturnOf(entry, _entries[i + 1]))
             {
-                Write(writer, width, entry, $"{TraceText.Call(entry.Call, entry.Fd, entry.Name)} = {ResultOf(_entries[i + 1])}");
+                Write(writer, width, entry, $"{StepText.Call(entry.Call, entry.Fd, entry.Events, entry.Name)} = {ResultOf(_entries[i + 1])}");
                 i++;
                 continue;
             }
@@ -39,7 +39,7 @@ public sealed partial class SimTrace
 
     private void Write(TextWriter writer, int width, in Entry entry, string text)
     {
-        writer.Write(TraceText.Time(entry.Time));
+        writer.Write(StepText.Moment(entry.Time));
         writer.Write("  ");
         writer.Write(NameOf(entry.Thread).PadRight(width));
         writer.Write("  ");
@@ -50,16 +50,16 @@ public sealed partial class SimTrace
     private string NameOf(int thread) => thread < 0 ? "-" : _world!.Threads[thread].Name;
 
     private static bool IsReturnOf(in Entry entered, in Entry returned)
-        => returned.Kind == EntryKind.Returned && returned.Thread == entered.Thread && returned.Time == entered.Time;
+        => returned.Kind == EntryKind.Returned && returned.Thread == entered.Thread;
 
     private static string TextOf(in Entry entry) => entry.Kind switch
     {
-        EntryKind.Entered => $"{TraceText.Call(entry.Call, entry.Fd, entry.Name)} ...",
+        EntryKind.Entered => $"{StepText.Call(entry.Call, entry.Fd, entry.Events, entry.Name)} ...",
         EntryKind.Returned => $"... {entry.Call.ManName()} = {ResultOf(entry)}",
         EntryKind.Woke => $"    wakes {entry.Name}",
         EntryKind.Queued => $"    epoll queues {Descriptor(entry)}",
-        EntryKind.Delivered => $"    epoll delivers {Descriptor(entry)}: {TraceText.Mask(entry.Events)}",
-        EntryKind.Readiness => $"    {Descriptor(entry)} is {(entry.Events == EpollEvents.None ? "not ready" : $"ready: {TraceText.Mask(entry.Events)}")}",
+        EntryKind.Delivered => $"    epoll delivers {Descriptor(entry)}: {StepText.Mask(entry.Events)}",
+        EntryKind.Readiness => $"    {Descriptor(entry)} is {(entry.Events == EpollEvents.None ? "not ready" : $"ready: {StepText.Mask(entry.Events)}")}",
         EntryKind.Gone => $"    {Descriptor(entry)} is closed",
         _ => $"    {entry.Name}",
     };
@@ -68,7 +68,7 @@ public sealed partial class SimTrace
 
     private static string ResultOf(in Entry returned)
     {
-        string result = TraceText.Result(returned.Call, returned.Result);
+        string result = StepText.Result(returned.Result);
         return returned.Name == null ? result : $"{result} {returned.Name}";
     }
 }
