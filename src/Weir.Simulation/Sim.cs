@@ -23,6 +23,7 @@ public sealed partial class Sim
         _world.Seed = seed;
         Kernel = new SimKernel(new Machine(_world, "host"), "main");
         Random = new SimRandom(seed);
+        AddOwnHost();
     }
 
     /// <summary>The seed that determines the run.</summary>

@@ -195,6 +195,13 @@ internal abstract class SimSocket : SimFile
         }
     }
 
+    /// <summary>An accepted socket has the options of the listening one.</summary>
+    protected void KeepOptionsOf(SimSocket other)
+    {
+        foreach ((var key, int value) in other._options)
+            _options[key] = value;
+    }
+
     /// <summary>The value of an option that is only kept.</summary>
     protected int Option(SocketLevel level, SocketOption option) => _options.GetValueOrDefault((level, option));
 }

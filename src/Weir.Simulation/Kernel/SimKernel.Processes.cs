@@ -74,11 +74,11 @@ public sealed unsafe partial class SimKernel
     }
 
     // A thread of a process that has ended is told once. On its way out its finally blocks may call, and find nothing open; who calls on and
-    // on is told again.
+    // on is told again. A loop's clean-up may be anywhere, so that is told only where it waits.
     private static void Unwind(SimThread thread)
     {
-        const int MostCalls = 1000;
-        if (thread.CallsWhileUnwinding is 0 or > MostCalls)
+        const int MostCalls = 1000, MostCallsOfLoop = 100_000;
+        if (thread.IsLoop ? thread.CallsWhileUnwinding > MostCallsOfLoop : thread.CallsWhileUnwinding is 0 or > MostCalls)
             throw Ended(thread);
         thread.CallsWhileUnwinding++;
     }
@@ -91,7 +91,7 @@ public sealed unsafe partial class SimKernel
     }
 
     // do_exit
-    private void EndProcess(int waitStatus)
+    internal void EndProcess(int waitStatus)
     {
         if (HasExited)
             return;

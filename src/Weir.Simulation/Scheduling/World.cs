@@ -22,6 +22,7 @@ internal sealed class World
         Options = options;
         Log = new StepLog(this);
         Memory = options.Memory?.Invoke(this) ?? new StoreBuffers(this);
+        Network = new SimNetwork(this);
         Scheduler = options.Mode == SimMode.Live ? new LiveScheduler(this) : new BatonScheduler(this);
         Faults = new Faults(this, options.Faults);
         Detectors = new Detectors(this, options);
@@ -51,6 +52,8 @@ internal sealed class World
     internal PagePool Pages { get; } = new();
 
     internal Scheduler Scheduler { get; }
+
+    internal SimNetwork Network { get; }
 
     internal IReadOnlyList<SimThread> Threads => _threads;
 
