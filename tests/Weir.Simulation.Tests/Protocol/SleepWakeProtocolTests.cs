@@ -26,7 +26,7 @@ public class SleepWakeProtocolTests(ITestOutputHelper output)
     public void No_wake_up_is_lost_or_sent_twice_or_written_after_the_close(Deed first, Deed second)
     {
         Assert.True(SimMarks.AreOn, "The runtime does not report its marked operations: Weir.Marks is off.");
-        ExploreResult result = Sim.Explore(sim => Program(sim, first, second), Options(world => new ProtocolMemory(world), preemptions: 2));
+        ExploreResult result = Sim.Explore(sim => Program(sim, first, second), Options(world => new ProtocolMemory(world), preemptions: 1));
         output.WriteLine($"{first} and {second}: {result}");
         Assert.True(result.IsExhausted);
     }
