@@ -53,12 +53,11 @@ internal sealed class Explorer(Action<Sim> start, ExploreOptions options)
         };
     }
 
-    // First the schedules with no preemption, then those with at most one, and so on: what needs few is found before the many with more are run,
-    // and each level is so much larger than the one before that doing that again hardly shows.
     private void RunLevels()
     {
         TreeBounds bounds = TreeBounds.Of(options);
-        for (int preemptions = 0; preemptions <= bounds.Preemptions; preemptions++)
+        long found = -1; // schedules of the level before
+        for (int preemptions = options.FewestFirst ? 0 : bounds.Preemptions; preemptions <= bounds.Preemptions; preemptions++)
         {
             _runsBefore = _runs;
             _isOver = _isExhausted = false;
@@ -66,8 +65,9 @@ internal sealed class Explorer(Action<Sim> start, ExploreOptions options)
             _parts.Clear();
             _parts.Enqueue(new ScheduleTree(bounds with { Preemptions = preemptions }));
             RunWorkers();
-            if (!_isExhausted)
-                return;
+            if (!_isExhausted || _runs - _runsBefore == found)
+                return; // given up, found something, or there is nobody left to preempt once more
+            found = _runs - _runsBefore;
         }
     }
 

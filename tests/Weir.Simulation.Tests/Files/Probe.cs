@@ -190,8 +190,9 @@ internal static class TwoKernels
             1,
             sim =>
             {
-                // A process of its own: the loop's comes and goes with its descriptors meanwhile.
-                SimKernel process = sim.Host.StartProcess("probe");
+                // In a process of its own: the loop's descriptors and threads have no part in it.
+                SimKernel process = sim.Kernel.Fork("body");
+                process.Exec();
                 sim.Thread("body", () => lines = Run(process, body), process);
                 return Task.CompletedTask;
             },
