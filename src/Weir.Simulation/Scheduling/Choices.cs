@@ -91,6 +91,17 @@ internal sealed class Choices(Strategy strategy, List<Choice>? store = null)
         return taken;
     }
 
+    /// <summary>One of several ways the program itself may go.</summary>
+    internal int Program<T>(string what, ReadOnlySpan<T> options)
+    {
+        if (options.Length <= 1)
+            return 0;
+        int taken = Note(ChoiceKind.World, options.Length, strategy.Choose(ChoiceKind.World, options.Length));
+        if (taken != 0)
+            Words?.Chose(what, options[taken], options[0]);
+        return taken;
+    }
+
     /// <summary>Whether a buffered store stays in the buffer for now.</summary>
     internal bool HoldsStore()
     {
