@@ -73,8 +73,10 @@ internal sealed class ReplicaLink(EndPoint address, StoreOptions options)
 
         async Task SendAll(CancellationToken token)
         {
-            await foreach (Message request in outgoing.Reader.ReadAllAsync(token))
+            // ReadAllAsync would come by way of the thread pool: it awaits with ConfigureAwait(false) inside.
+            while (true)
             {
+                Message request = await outgoing.Reader.ReadAsync(token);
                 if (owed++ == 0)
                     silence.Change(options.Patience, Timeout.InfiniteTimeSpan);
                 await Wire.SendAsync(connection, request, token);

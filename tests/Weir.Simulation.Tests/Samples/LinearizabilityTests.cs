@@ -28,7 +28,7 @@ public class LinearizabilityTests
 
         Get(history, "a");
         history.EndSet(set);
-        Assert.Contains("a and b must both", Assert.Throws<NotLinearizableException>(history.Check).Message);
+        Assert.Contains("b must have been there while a was", Assert.Throws<NotLinearizableException>(history.Check).Message);
     }
 
     [Fact]
@@ -65,6 +65,8 @@ public class LinearizabilityTests
         Set(history, "b");
         Get(history, "a");
         Assert.Contains("b must have been there while a was", Assert.Throws<NotLinearizableException>(history.Check).Message);
+        Get(history, "b");
+        Assert.Contains("a and b must both", Assert.Throws<NotLinearizableException>(history.Check).Message);
     }
 
     /// <summary>The rules of the zones and a search through all orders (Wing, Gong 1993) must come to the same end.</summary>

@@ -25,10 +25,10 @@ internal sealed class StoreWorld
     {
         internal int Clients { get; init; } = 3;
 
-        internal int Operations { get; init; } = 8;
+        internal int Operations { get; init; } = 10;
 
         /// <summary>How many kinds of trouble there may be at once.</summary>
-        internal int Troubles { get; init; } = 2;
+        internal int Troubles { get; init; } = 3;
 
         internal bool Durable { get; init; } = true;
 
@@ -50,7 +50,7 @@ internal sealed class StoreWorld
 
     private async Task Run()
     {
-        _sim.Network.DefaultLink = new SimLink { Latency = TimeSpan.FromMilliseconds(1), Jitter = TimeSpan.FromMilliseconds(7) };
+        _sim.Network.DefaultLink = new SimLink { Latency = TimeSpan.FromMilliseconds(1), Jitter = TimeSpan.FromMilliseconds(21) };
         foreach (SimHost replica in _replicas)
             Start(replica);
         SimLoop[] clients = new SimLoop[_clients.Length];
@@ -82,7 +82,7 @@ internal sealed class StoreWorld
         await using var store = new StoreClient(number, _addresses, _settings.Store);
         for (int i = 1; i <= _settings.Operations; i++)
         {
-            int pause = _sim.Choose($"pause of {name} in ms", 10, 0, 1, 100, 1000);
+            int pause = _sim.Choose($"pause of {name} in ms", 10, 0, 1, 100);
             await EventLoop.Current!.Delay(TimeSpan.FromMilliseconds(pause));
             switch (_sim.Choose(name, "rests", "get x", "set x", "get y", "set y"))
             {
@@ -136,52 +136,67 @@ internal sealed class StoreWorld
 
     // Trouble
 
-    private sealed record Trouble(string Name, Action Begin, Action End)
-    {
-        public override string ToString() => Name;
-    }
-
     private async Task MakeTrouble(SimLoop[] clients)
     {
         EventLoop loop = EventLoop.Current!;
-        Trouble[] kinds = [.. Troubles()];
         while (!clients.All(client => client.HasEnded))
         {
-            Trouble trouble = _sim.Choose<Trouble>("trouble", kinds);
-            trouble.Begin();
+            Action end = BeginTrouble();
             await loop.Delay(TimeSpan.FromMilliseconds(_sim.Choose("for so many ms", 20, 5, 100, 500, 3000)));
-            trouble.End();
+            end();
             await loop.Delay(TimeSpan.FromMilliseconds(_sim.Choose("then peace for so many ms", 20, 1, 300)));
         }
     }
 
-    private IEnumerable<Trouble> Troubles()
+    /// <summary>Something goes wrong, until what is returned is called.</summary>
+    private Action BeginTrouble()
     {
         SimNetwork network = _sim.Network;
-        yield return new Trouble("none", () => { }, () => { });
-        foreach (SimHost replica in _replicas)
+        string trouble = _sim.Choose("trouble", "none", "a crash", "a partition", "requests lost", "answers lost", "requests late", "answers late");
+        if (trouble == "none")
+            return () => { };
+        SimHost replica = _sim.Choose<SimHost>("at", _replicas);
+        if (trouble == "a crash")
         {
-            yield return new Trouble($"{replica} crashes", replica.Crash, () => Restart(replica));
-            yield return new Trouble($"{replica} is cut off", () => All(replica, network.Partition), () => All(replica, network.Heal));
-            yield return new Trouble($"{replica} hears nothing", () => All(replica, (replica, client) => network.PartitionOneWay(client, replica)), () => All(replica, network.Heal));
-            yield return new Trouble($"{replica} is not heard", () => All(replica, network.PartitionOneWay), () => All(replica, network.Heal));
-            yield return new Trouble($"{replica} hears late", () => All(replica, (replica, client) => network.Hold(client, replica)), () => All(replica, (replica, client) => network.Release(client, replica)));
-            SimHost last = _clients[^1];
-            yield return new Trouble($"{replica} and {last} do not see each other", () => network.Partition(replica, last), () => network.Heal(replica, last));
+            replica.Crash();
+            return () => Restart(replica);
+        }
+
+        int number = _sim.Choose<int>("for client (0: all)", [.. Enumerable.Range(0, _clients.Length + 1)]);
+        SimHost[] clients = number == 0 ? _clients : [_clients[number - 1]];
+        switch (trouble)
+        {
+            case "requests late":
+                Each(network.Hold);
+                return () => Each(network.Release);
+            case "answers late":
+                Each((client, replica) => network.Hold(replica, client));
+                return () => Each((client, replica) => network.Release(replica, client));
+            case "a partition":
+                Each(network.Partition);
+                break;
+            case "requests lost":
+                Each(network.PartitionOneWay);
+                break;
+            default:
+                Each((client, replica) => network.PartitionOneWay(replica, client));
+                break;
+        }
+
+        return () => Each(network.Heal);
+
+        void Each(Action<SimHost, SimHost> act)
+        {
+            foreach (SimHost client in clients)
+                act(client, replica);
         }
     }
 
     private void Restart(SimHost replica)
     {
         if (replica.IsUp)
-            return; // the other trouble was the same one
+            return; // another trouble was the same one
         replica.Restart();
         Start(replica);
-    }
-
-    private void All(SimHost replica, Action<SimHost, SimHost> act)
-    {
-        foreach (SimHost client in _clients)
-            act(replica, client);
     }
 }
