@@ -21,7 +21,8 @@ internal sealed class ScheduleWords(World world)
 
     internal void Struck() => Add($"a fault struck {Where(world.CurrentThread, "in")}");
 
-    internal void WentAnotherWay(int taken, int options) => Add($"the world took way {taken + 1} of {options} {Where(world.CurrentThread, "in")}");
+    internal void WentAnotherWay(int taken, int options, object? what)
+        => Add($"{what ?? "the world"} took way {taken + 1} of {options}{(what == null ? " " + Where(world.CurrentThread, "in") : "")}");
 
     internal void Chose<T>(string what, T taken, T plain) => Add($"{what}: {taken}, in place of {plain}");
 

@@ -30,9 +30,12 @@ internal sealed class StoreWorld
         /// <summary>How many kinds of trouble there may be at once.</summary>
         internal int Troubles { get; init; } = 3;
 
+        /// <summary>How much longer than a millisecond a message may take.</summary>
+        internal TimeSpan Jitter { get; init; } = TimeSpan.FromMilliseconds(21);
+
         internal bool Durable { get; init; } = true;
 
-        internal StoreOptions Store { get; init; } = new();
+        internal bool WriteBack { get; init; } = true;
     }
 
     private StoreWorld(Sim sim, Settings settings)
@@ -50,7 +53,7 @@ internal sealed class StoreWorld
 
     private async Task Run()
     {
-        _sim.Network.DefaultLink = new SimLink { Latency = TimeSpan.FromMilliseconds(1), Jitter = TimeSpan.FromMilliseconds(21) };
+        _sim.Network.DefaultLink = new SimLink { Latency = TimeSpan.FromMilliseconds(1), Jitter = _settings.Jitter };
         foreach (SimHost replica in _replicas)
             Start(replica);
         SimLoop[] clients = new SimLoop[_clients.Length];
@@ -79,7 +82,7 @@ internal sealed class StoreWorld
     private async Task UseStore(int number)
     {
         string name = $"client {number}";
-        await using var store = new StoreClient(number, _addresses, _settings.Store);
+        await using var store = new StoreClient(number, _addresses, new StoreOptions { Timeout = Second, WriteBack = _settings.WriteBack });
         for (int i = 1; i <= _settings.Operations; i++)
         {
             int pause = _sim.Choose($"pause of {name} in ms", 10, 0, 1, 100);
