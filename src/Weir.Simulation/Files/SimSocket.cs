@@ -11,8 +11,8 @@ internal sealed class MessageExtras
     /// <summary>Descriptors that travel with it (SCM_RIGHTS), each holding a reference.</summary>
     internal List<SimFile>? Files;
 
-    /// <summary>Who sent it (SCM_CREDENTIALS): the process's number.</summary>
-    internal int SenderProcess;
+    /// <summary>Who sent it (SCM_CREDENTIALS); null: it is not said.</summary>
+    internal UnixCredentials? Credentials;
 
     /// <summary>What the receiver learns in msg_flags.</summary>
     internal MessageFlags Flags;
@@ -92,7 +92,8 @@ internal abstract class SimSocket : SimFile
     {
     }
 
-    internal override nint Read(SimThread thread, ref UserBuffer buffer) => Receive(thread, ref buffer, MessageFlags.None, null);
+    // Nothing to read into is nothing read (sock_read_iter); recv(2) asks even so.
+    internal override nint Read(SimThread thread, ref UserBuffer buffer) => buffer.Length == 0 ? 0 : Receive(thread, ref buffer, MessageFlags.None, null);
 
     internal override nint Write(SimThread thread, ref UserBuffer buffer) => Send(thread, ref buffer, MessageFlags.None, null);
 

@@ -4,8 +4,16 @@ namespace Weir.Simulation;
 internal static class Sockets
 {
     internal static SimSocket? Make(SimKernel process, SocketDomain domain, SocketKind kind, int protocol, out int error)
-        => throw new NotSupportedException($"not emulated: socket({domain}, {kind})");
+        => domain switch
+        {
+            SocketDomain.Unix => UnixSockets.Make(process, kind, protocol, out error),
+            _ => throw new NotSupportedException($"not emulated: socket({domain}, {kind})"),
+        };
 
     internal static int MakePair(SimKernel process, SocketDomain domain, SocketKind kind, int protocol, out SimSocket? first, out SimSocket? second)
-        => throw new NotSupportedException($"not emulated: socketpair({domain}, {kind})");
+        => domain switch
+        {
+            SocketDomain.Unix => UnixSockets.MakePair(process, kind, protocol, out first, out second),
+            _ => throw new NotSupportedException($"not emulated: socketpair({domain}, {kind})"),
+        };
 }

@@ -34,6 +34,9 @@ internal sealed class Machine
 
     internal int MaxEpollWatches { get; set; } = 1 << 22;
 
+    /// <summary>What its unix sockets share.</summary>
+    internal UnixTable Unix { get; } = new();
+
     internal void Add(SimKernel process) => _processes.Add(process);
 
     /// <summary>Opens what a path stands for. Null: <paramref name="error"/> is the negated errno.</summary>
@@ -42,7 +45,7 @@ internal sealed class Machine
         error = 0;
         if (path is "/dev/null" or "/dev/zero")
             return new NullFile(World, path, flags & ~FileFlags.CloseOnExec);
-        error = -(int)Errno.ENOENT;
+        error = Names.GetValueOrDefault(path) is UnixNode ? -(int)Errno.ENXIO : -(int)Errno.ENOENT;
         return null;
     }
 

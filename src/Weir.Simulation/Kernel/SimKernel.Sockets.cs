@@ -186,7 +186,7 @@ public sealed unsafe partial class SimKernel
         nint count = Found(fd).Receive(call.Thread, ref user, flags, extras);
         if (count < 0)
             return call.Returns(count);
-        message->Flags = extras.Flags;
+        message->Flags = extras.Flags | (flags & MessageFlags.CloseOnExec);
         if (message->Name != null)
             error = PutAddress(extras.Address ?? [], message->Name, &message->NameLength);
         else
@@ -204,7 +204,7 @@ public sealed unsafe partial class SimKernel
             error = -(int)Errno.EFAULT;
         if (error < 0)
             return call.Returns((nint)error);
-        var extras = new MessageExtras { SenderProcess = ProcessId };
+        var extras = new MessageExtras();
         if (message->Name != null)
         {
             error = TryAddress(message->Name, message->NameLength, out ReadOnlySpan<byte> to);
@@ -220,8 +220,7 @@ public sealed unsafe partial class SimKernel
             result = Found(fd).Send(call.Thread, ref user, flags, extras);
         }
 
-        if (result < 0)
-            extras.Files?.ForEach(file => file.Drop());
+        extras.Files?.ForEach(file => file.Drop()); // those that no message has taken
         return call.Returns(result);
     }
 
@@ -258,66 +257,5 @@ public sealed unsafe partial class SimKernel
         bytes[..copied].CopyTo(new Span<byte>(address, copied));
         *length = (uint)bytes.Length;
         return 0;
-    }
-
-    // struct cmsghdr on 64-bit systems: length (8 bytes, header included), level, type, data; aligned to 8.
-    private const int ControlHeader = 16;
-    private const int ScmRights = 1;
-
-    private int TakeControl(MessageHeader* message, MessageExtras extras)
-    {
-        nuint at = 0;
-        while (message->Control != null && at + ControlHeader <= message->ControlLength)
-        {
-            byte* header = (byte*)message->Control + at;
-            nuint length = *(nuint*)header;
-            if (length < ControlHeader || at + length > message->ControlLength)
-                return -(int)Errno.EINVAL;
-            if (*(int*)(header + 8) == (int)SocketLevel.Socket && *(int*)(header + 12) == ScmRights)
-            {
-                int count = (int)(length - ControlHeader) / sizeof(int);
-                for (int i = 0; i < count; i++)
-                {
-                    SimFile? file = Descriptors.Find(((int*)(header + ControlHeader))[i]);
-                    if (file == null)
-                        return -(int)Errno.EBADF; // the caller drops what was taken so far
-                    file.Acquire();
-                    (extras.Files ??= []).Add(file);
-                }
-            }
-
-            at += (length + 7) & ~(nuint)7;
-        }
-
-        return 0;
-    }
-
-    private void PutControl(MessageHeader* message, MessageExtras extras, MessageFlags flags)
-    {
-        const MessageFlags ControlTruncated = (MessageFlags)8;
-        nuint room = message->Control == null ? 0 : message->ControlLength;
-        message->ControlLength = 0;
-        if (extras.Files is not { Count: > 0 } files)
-            return;
-        int fits = room < ControlHeader ? 0 : (int)((room - ControlHeader) / sizeof(int));
-        int given = 0;
-        int* numbers = (int*)((byte*)message->Control + ControlHeader);
-        foreach (SimFile file in files)
-        {
-            int fd = given < fits ? Install(file, (flags & MessageFlags.CloseOnExec) != 0) : -1;
-            if (fd >= 0)
-                numbers[given++] = fd;
-            file.Drop(); // the message's own reference
-        }
-
-        if (given < files.Count)
-            message->Flags |= ControlTruncated;
-        if (given == 0)
-            return;
-        byte* header = (byte*)message->Control;
-        *(nuint*)header = (nuint)(ControlHeader + given * sizeof(int));
-        *(int*)(header + 8) = (int)SocketLevel.Socket;
-        *(int*)(header + 12) = ScmRights;
-        message->ControlLength = Math.Min(room, (nuint)(ControlHeader + ((given * sizeof(int) + 7) & ~7)));
     }
 }
