@@ -58,6 +58,7 @@ internal sealed partial class Detectors
         // What was given to the thread pool may be about to call, and would explain it.
         if (HasEscape || SpinWait.SpinUntil(() => HasEscape, _world.Options.EscapePatience))
             return MakeEscape();
+        _world.Options.EscapePatience = TimeSpan.Zero; // whoever runs the program again knows that there is none
         if (Watches(SimDetectors.LostWakes) && FindLostWake() is { } lost)
             return lost;
         if (Watches(SimDetectors.StalledEdges) && FindStalls(since: long.MaxValue) is { Count: > 0 } stalls)

@@ -100,7 +100,7 @@ internal sealed unsafe partial class Faults
         // What fits into one of these is taken whole or not at all.
         nuint grain = !writes ? 1 : file is not SimSocket socket ? PageSize : socket.Domain == SocketDomain.Unix ? UnixBuffer : 1;
         SimThread? thread = _world.CurrentThread;
-        if (length <= grain || (grain > 1 && count > 1) || Strikes(fault, thread, thread!.Call, file) == null)
+        if (length <= grain || (grain > 1 && count > 1) || Strikes(fault, thread, thread!.Call, file) is not { } rule)
             return;
         nuint parts = (length - 1) / grain; // as many grains as there can be without being all
         nuint taken = _world.Choices.World(4) switch
@@ -114,7 +114,7 @@ internal sealed unsafe partial class Faults
         Cut(ref vectors, ref count, room, taken);
         Note(fault, file, $"at most {taken} of {length} bytes");
         if (_after == Afterwards.Nothing)
-            (_after, _afterFile, _afterDelay) = (writes ? Afterwards.HoldRoom : Afterwards.HoldArrivals, file, _world.Choices.World(2) * 1_000_000L);
+            (_after, _afterFile, _afterDelay) = (writes ? Afterwards.HoldRoom : Afterwards.HoldArrivals, file, Draw(rule));
         _afterCut = (nint)taken;
     }
 

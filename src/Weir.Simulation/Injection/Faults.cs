@@ -210,7 +210,7 @@ internal sealed unsafe partial class Faults
 
     // Interrupts
 
-    /// <summary>Whether a signal comes as a thread is about to block.</summary>
+    /// <summary>Whether a signal comes as a thread is about to block. Then it is pending, and is taken when the call has ended with EINTR.</summary>
     internal bool Interrupts(SimThread thread) => _interrupts && Interrupts(thread, thread.Call);
 
     /// <summary>As <see cref="Interrupts(SimThread)"/>, for a wait outside the call that it belongs to.</summary>
@@ -219,6 +219,7 @@ internal sealed unsafe partial class Faults
         if (!_interrupts || Strikes(SimFault.Interrupted, thread, call, null) == null)
             return false;
         Note(SimFault.Interrupted, null, $"{call.ManName()} of {thread.Name}");
+        thread.WasStopped = true;
         return true;
     }
 

@@ -169,7 +169,7 @@ public sealed unsafe partial class SimKernel
 
                 if (ready > 0 || timedOut)
                     return ready;
-                if (thread.HasSignal || World.Faults.Interrupts(thread))
+                if (thread.HasSignal)
                     return Interrupted(thread);
                 for (int i = 0; i < entries.Length; i++)
                 {

@@ -87,6 +87,8 @@ public sealed unsafe partial class SimKernel : Kernel
         {
             if (IsRefused)
                 return result;
+            if (result == -(int)Errno.EINTR && thread.HasSignal)
+                thread.Process.RunHandlers(thread);
             world.Faults.After(thread, result);
             world.Log.Called(thread, thread.Call, thread.CallDescriptor, result);
             world.Detectors.Called(thread, result);

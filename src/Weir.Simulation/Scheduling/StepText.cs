@@ -14,7 +14,7 @@ internal static class StepText
         (EpollEvents.OneShot, "ONESHOT"), (EpollEvents.EdgeTriggered, "ET"),
     ];
 
-    /// <summary>One line: when, which thread, what. <c>0.001200000  main  read(7) = -EAGAIN</c></summary>
+    /// <summary>One line: when, which thread, what. <c>0.001200000  main  read(fd 7) = EAGAIN</c></summary>
     internal static string Line(World world, in Step step)
     {
         var line = new StringBuilder();
@@ -31,7 +31,7 @@ internal static class StepText
         {
             case StepKind.Call:
                 AppendCall(line, step.Call, step.Fd, step.Events);
-                return line.Append(" = ").Append(Result(step.Result));
+                return line.Append(" = ").Append(Result(step.Call, step.Result));
             case StepKind.Queued:
                 return line.Append("  queued in ").Append(EpollOf(step.Subject)).Append(": ").Append(ItemOf(step.Subject));
             case StepKind.Delivered:
@@ -59,7 +59,7 @@ internal static class StepText
         }
 
         if (fd >= 0)
-            line.Append(fd);
+            line.Append("fd ").Append(fd);
         line.Append(')');
     }
 
@@ -70,9 +70,15 @@ internal static class StepText
     /// <summary>The name of a thread by its number.</summary>
     internal static string ThreadName(World world, int thread) => (uint)thread < (uint)world.Threads.Count ? world.Threads[thread].Name : "-";
 
-    /// <summary>What a call returned: a number, or the name of an error.</summary>
-    internal static string Result(long result)
-        => result < 0 && Enum.IsDefined((Errno)(int)-result) ? $"-{(Errno)(int)-result}" : result.ToString(CultureInfo.InvariantCulture);
+    /// <summary>What a call returned: a number, a descriptor, the name of an error.</summary>
+    internal static string Result(SystemCall call, long result)
+        => result < 0 ? ((Errno)(int)-result).ToString()
+            : ReturnsDescriptor(call) ? $"fd {result}" : result.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Whether a call's result, if it is no error, is a descriptor.</summary>
+    internal static bool ReturnsDescriptor(SystemCall call) => call
+        is SystemCall.Open or SystemCall.Dup3 or SystemCall.Socket or SystemCall.Accept4 or SystemCall.EpollCreate1 or SystemCall.EventFd
+        or SystemCall.TimerFdCreate or SystemCall.SignalFd or SystemCall.PidFdOpen or SystemCall.InotifyInit;
 
     /// <summary>A mask by the names of epoll_ctl(2): <c>IN|RDHUP|ET</c>; what bits have no name comes as a number.</summary>
     internal static string Mask(EpollEvents events)

@@ -72,11 +72,7 @@ internal sealed class SteppedLoop
         if (epoll.PollFor(_thread) != EpollEvents.None)
             return;
         if (_world.Faults.Interrupts(_thread, SystemCall.EpollPWait2))
-        {
-            _thread.WasStopped = true;
             return;
-        }
-
         _thread.Call = SystemCall.EpollPWait2;
         _thread.CallDescriptor = _stepper.WaitDescriptor;
         _parkedIn = epoll;

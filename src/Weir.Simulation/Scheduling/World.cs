@@ -75,6 +75,9 @@ internal sealed class World
     /// <summary>Blocks the calling thread until it is woken. False: its deadline has come first.</summary>
     internal bool Block(SimThread thread, long deadline)
     {
+        if (Faults.Interrupts(thread))
+            return true; // as woken by the signal, which the caller sees
+        Detectors.Blocking(thread);
         thread.BeginBlock(deadline);
         Scheduler.Block(thread);
         return !thread.TimedOut;
@@ -88,9 +91,8 @@ internal sealed class World
     {
         if (file.IsNonBlocking)
             return -(int)Errno.EAGAIN;
-        if (thread.HasSignal || Faults.Interrupts(thread))
+        if (thread.HasSignal)
             return -(int)Errno.EINTR;
-        Detectors.Blocking(thread, file, conditions);
         var first = new ThreadWait(thread, conditions);
         ThreadWait? second = file.SecondWaitQueue == null ? null : new ThreadWait(thread, conditions);
         file.WaitQueue.AddFirst(first);

@@ -5,7 +5,7 @@ namespace Weir.Simulation.Tests;
 /// <summary>Loops on an emulated kernel, a turn at a time on one thread, under virtual time.</summary>
 internal sealed class SteppedBed(ulong seed = 1) : TestBed
 {
-    private readonly Sim _sim = Sim.MakeBed(seed, new Choices(new RandomStrategy(seed, 0.1)), new SimOptions());
+    private readonly Sim _sim = Sim.MakeBed(seed, new Choices(new RandomStrategy(seed, 0.1)), new SimOptions { Detect = SimDetectors.LostWakes | SimDetectors.BusyLoops });
 
     public override Kernel Kernel => _sim.Kernel;
 
