@@ -9,6 +9,9 @@ internal sealed partial class Detectors
 
     private const EpollEvents Asked = Incoming & ~(EpollEvents.Hup | EpollEvents.Err);
 
+    // For a thread of the pool that is half-way through a post to a sleeping loop, on a busy machine.
+    private static readonly TimeSpan MostPatience = TimeSpan.FromSeconds(1);
+
     private readonly List<(string Name, Func<bool> HasWork)> _sleepers = [];
     private EscapedCall? _escaped;
 
@@ -46,7 +49,7 @@ internal sealed partial class Detectors
         if (_on == SimDetectors.None)
             return null;
         if (Watches(SimDetectors.LostWakes) && FindLostWake() is { } lost)
-            return lost;
+            return ComesFromOutside(MostPatience) ? MakeEscape() : lost;
         return Watches(SimDetectors.LongStalls) && FindStalls(_world.Now - _stallLimit) is { Count: > 0 } stalls
             ? MakeStall($"For more than {StepText.Span(_stallLimit)}", stalls)
             : null;
@@ -55,12 +58,11 @@ internal sealed partial class Detectors
     /// <summary>Nobody can run and nothing is to come: says why.</summary>
     internal SimulationException Stuck()
     {
-        // What was given to the thread pool may be about to call, and would explain it.
-        if (HasEscape || SpinWait.SpinUntil(() => HasEscape, _world.Options.EscapePatience))
+        if (ComesFromOutside(_world.Options.EscapePatience))
             return MakeEscape();
-        _world.Options.EscapePatience = TimeSpan.Zero; // whoever runs the program again knows that there is none
         if (Watches(SimDetectors.LostWakes) && FindLostWake() is { } lost)
-            return lost;
+            return ComesFromOutside(MostPatience) ? MakeEscape() : lost;
+        _world.Options.EscapePatience = TimeSpan.Zero; // whoever runs the program again knows that there is none
         if (Watches(SimDetectors.StalledEdges) && FindStalls(since: long.MaxValue) is { Count: > 0 } stalls)
             return MakeStall("Everybody sleeps and nothing is to come", stalls);
         string[] waiting = [.. _world.Threads.Where(thread => thread.State == ThreadState.Blocked).Select(Report.Thread)];
@@ -71,6 +73,10 @@ internal sealed partial class Detectors
             "Look which of them should have been told, and by whom. Work that is awaited on the thread pool (Task.Run, Task.Delay without the loop's TimeProvider) is not seen by a simulation.",
             waiting.Length == 1 ? null : waiting);
     }
+
+    // What was given to the thread pool may be about to call, and would explain why everybody sleeps.
+    private bool ComesFromOutside(TimeSpan patience)
+        => HasEscape || (_world.Options.EscapePatience > TimeSpan.Zero && SpinWait.SpinUntil(() => HasEscape, patience));
 
     // Lost wake-ups
 
