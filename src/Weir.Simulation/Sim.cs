@@ -1,9 +1,12 @@
+using System.Runtime.ExceptionServices;
+
 namespace Weir.Simulation;
 
 /// <summary>
-/// A simulation: a program on emulated machines under virtual time, every schedule determined by a seed. <see cref="Run(ulong, Func{Sim, Task}, SimOptions?)"/> runs it once.
+/// A simulation: a program on emulated machines under virtual time, every schedule determined by a seed. <see cref="Run(ulong, Func{Sim, Task}, SimOptions?)"/> runs it
+/// once, <see cref="Explore"/> many times, <see cref="Replay"/> as it was run before.
 /// </summary>
-/// <remarks>Members may be called by code that the simulation runs, and by no other.</remarks>
+/// <remarks>Members of an instance may be called by code that the simulation runs, and by no other.</remarks>
 public sealed partial class Sim
 {
     private readonly World _world;
@@ -11,12 +14,11 @@ public sealed partial class Sim
     private readonly List<SimLoop> _loops = [];
     private readonly List<Thread> _liveThreads = [];
 
-    private Sim(ulong seed, Choices choices, SimOptions options)
+    internal Sim(ulong seed, Choices choices, SimOptions options)
     {
         Seed = seed;
         _options = options;
         _world = new World(choices, options);
-        _world.Seed = seed;
         Kernel = new SimKernel(new Machine(_world, "host"), "main");
         Random = new SimRandom(seed);
     }
@@ -36,20 +38,17 @@ public sealed partial class Sim
     internal World World => _world;
 
     /// <summary>
-    /// Runs <paramref name="program"/> as the main task of a loop on <see cref="Kernel"/>, and whatever it starts, to the end.
+    /// Lets time pass while nobody runs, as if the calling thread had been kept busy: what was due meanwhile comes late, in its order. To wait is
+    /// not what this is for: time jumps to the next deadline by itself when everybody waits.
     /// </summary>
-    /// <exception cref="SimulationException">Something was found: the program's own failure, or trouble of the kinds in <see cref="FindingKind"/>.</exception>
-    public static void Run(ulong seed, Func<Sim, Task> program, SimOptions? options = null)
+    /// <exception cref="ArgumentOutOfRangeException">Time does not go backwards.</exception>
+    /// <exception cref="InvalidOperationException">In live mode time is the machine's own.</exception>
+    public void Skip(TimeSpan time)
     {
-        ArgumentNullException.ThrowIfNull(program);
-        options ??= new SimOptions();
-        Run(seed, new Choices(new RandomStrategy(seed, options.PreemptionProbability)), options, program);
-    }
-
-    internal static void Run(ulong seed, Choices choices, SimOptions options, Func<Sim, Task> program)
-    {
-        var sim = new Sim(seed, choices, options);
-        sim.RunToEnd(program);
+        ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero);
+        if (_world.IsLive)
+            throw new InvalidOperationException("In live mode time is the machine's own.");
+        _world.Clock.AdvanceTo(_world.Now + time.Ticks * 100);
     }
 
     /// <summary>
@@ -91,9 +90,21 @@ public sealed partial class Sim
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(body);
         if (_world.Scheduler is BatonScheduler scheduler)
-            scheduler.StartThread(kernel ?? Kernel, name, body);
+            scheduler.StartThread(kernel ?? Kernel, name, () => RunBody(name, body));
         else
-            StartLive(name, body);
+            StartLive(name, () => RunBody(name, body));
+    }
+
+    private void RunBody(string name, Action body)
+    {
+        try
+        {
+            body();
+        }
+        catch (Exception exception) when (exception is not (SimulationException or SimulationEndedException or RunTooLongException))
+        {
+            throw Report.Make(_world, FindingKind.Failure, $"{name}: {exception.Message}", "", inner: exception);
+        }
     }
 
     private void StartLive(string name, Action body)
@@ -103,6 +114,9 @@ public sealed partial class Sim
             try
             {
                 body();
+            }
+            catch (ProcessEndedException)
+            {
             }
             catch (Exception exception)
             {
@@ -117,14 +131,26 @@ public sealed partial class Sim
 
     private Exception? _liveFailure;
 
-    private void RunToEnd(Func<Sim, Task> program)
+    /// <summary>What sets up a run of a program.</summary>
+    internal static Action<Sim> Main(Func<Sim, Task> program) => sim => sim.Loop("main", () => program(sim)).Ended = sim.StopOthers;
+
+    /// <exception cref="SimulationException">What was found.</exception>
+    /// <exception cref="RunTooLongException">It was to be given up after so many points.</exception>
+    internal void RunToEnd(Action<Sim> start)
     {
-        SimLoop main = Loop("main", () => program(this));
-        main.Ended = StopOthers;
-        if (_world.Scheduler is BatonScheduler scheduler)
-            scheduler.Run();
-        else
-            JoinLive();
+        try
+        {
+            start(this);
+            if (_world.Scheduler is BatonScheduler scheduler)
+                scheduler.Run();
+            else
+                JoinLive();
+        }
+        catch (Exception exception) when (exception is not (SimulationException or RunTooLongException))
+        {
+            throw Report.Make(_world, FindingKind.Failure, exception.Message, "", inner: exception);
+        }
+
         if (_loops.FirstOrDefault(loop => loop.Failure != null && !loop.IsObserved) is { } failed)
             throw Report.Make(_world, FindingKind.Failure, $"{failed.Name}: {failed.Failure!.Message}", "", inner: failed.Failure);
         if (_world.Detectors.AtEnd() is { } finding)
@@ -154,7 +180,7 @@ public sealed partial class Sim
         }
 
         if (_liveFailure != null)
-            throw new SimulationException(FindingKind.Failure, _liveFailure.Message, _liveFailure);
+            ExceptionDispatchInfo.Throw(_liveFailure);
     }
 
     /// <summary>The framework's Random over the simulation's generator, whose numbers never change between runtimes.</summary>

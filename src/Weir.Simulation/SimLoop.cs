@@ -62,7 +62,7 @@ public sealed class SimLoop
     public void Stop()
     {
         _stopRequested = true;
-        if (!HasEnded)
+        if (!HasEnded && !Kernel.HasExited)
             EventLoop?.Stop();
     }
 
@@ -80,6 +80,10 @@ public sealed class SimLoop
         try
         {
             EventLoop.Run(Main, _options);
+        }
+        catch (Exception exception) when (Kernel.HasExited && exception is not SimulationException)
+        {
+            // It has ended with its process.
         }
         catch (Exception exception) when (exception is not (SimulationException or SimulationEndedException))
         {

@@ -1,6 +1,6 @@
 namespace Weir.Simulation;
 
-public sealed partial class SimOptions
+public partial class SimOptions
 {
     /// <summary>
     /// What is watched for. Defaults to <see cref="SimDetectors.Default"/>. In <see cref="SimMode.Live"/> nothing is: other threads may act at any

@@ -108,6 +108,39 @@ public class SimTests
         Assert.Contains("would block", exception.Message);
     }
 
+    [Fact]
+    public void Time_can_be_skipped_and_what_was_due_comes_late_in_its_order()
+    {
+        var order = new List<string>();
+        Sim.Run(
+            1,
+            async sim =>
+            {
+                TimeSpan start = sim.Elapsed;
+                Task first = After(1), second = After(2);
+                sim.Skip(TimeSpan.FromSeconds(3));
+                Assert.Equal(TimeSpan.FromSeconds(3), sim.Elapsed - start);
+                await Task.WhenAll(first, second);
+                Assert.InRange(sim.Elapsed - start, TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(3.1));
+
+                async Task After(int seconds)
+                {
+                    await EventLoop.Current!.Delay(TimeSpan.FromSeconds(seconds));
+                    order.Add($"{seconds}");
+                }
+            });
+        Assert.Equal(["1", "2"], order);
+    }
+
+    [Fact]
+    public void Time_does_not_go_backwards()
+        => Sim.Run(1, sim =>
+        {
+            sim.Skip(TimeSpan.Zero);
+            Assert.Throws<ArgumentOutOfRangeException>(() => sim.Skip(TimeSpan.FromTicks(-1)));
+            return Task.CompletedTask;
+        });
+
     private static unsafe ulong Read(Kernel kernel, int fd)
     {
         ulong value;

@@ -274,6 +274,9 @@ internal sealed partial class EpollFile : SimFile
 
     internal override EpollEvents Poll() => PollFor(World.CurrentThread);
 
+    // Without asking the items, for that drops those that are stale.
+    internal override EpollEvents Readiness => _ready.Count > 0 ? EpollEvents.In | EpollEvents.RdNorm : EpollEvents.None;
+
     // __ep_eventpoll_poll: an instance is readable if some queued item polls ready again; those found stale on the way are dropped.
     internal override EpollEvents PollFor(SimThread? thread)
     {

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Weir.Simulation;
 
 /// <summary>An event counter: eventfd(2), fs/eventfd.c.</summary>
@@ -38,7 +40,7 @@ internal sealed class EventFdFile : SimFile
         ulong taken = _semaphore ? 1 : _count;
         _count -= taken;
         WaitQueue.Wake(EpollEvents.Out);
-        return buffer.Put(BitConverter.GetBytes(taken)) ? sizeof(ulong) : Error(Errno.EFAULT);
+        return buffer.Put(MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(in taken))) ? sizeof(ulong) : Error(Errno.EFAULT);
     }
 
     internal override nint Write(SimThread thread, ref UserBuffer buffer)

@@ -10,7 +10,11 @@ namespace Weir.Simulation;
 /// </remarks>
 internal abstract class SimFile
 {
+    /// <summary>FIONREAD of ioctl(2): bytes that can be read.</summary>
+    protected const uint FileRead = 0x541B;
+
     private int _references;
+    private Machine? _countedBy;
 
     protected SimFile(World world, FileFlags flags)
     {
@@ -50,6 +54,9 @@ internal abstract class SimFile
     /// <summary>What is true of it now, as its f_op->poll would say.</summary>
     internal abstract EpollEvents Poll();
 
+    /// <summary>As <see cref="Poll()"/>, for onlookers: looking must leave no mark that a later wake depends on.</summary>
+    internal virtual EpollEvents Readiness => Poll();
+
     /// <summary>As <see cref="Poll()"/>, judged for a thread: signalfd tells every thread of its own signals.</summary>
     internal virtual EpollEvents PollFor(SimThread? thread) => Poll();
 
@@ -65,7 +72,17 @@ internal abstract class SimFile
 
     internal virtual unsafe int Ioctl(uint request, void* argument) => -(int)Errno.ENOTTY;
 
-    internal virtual int Fcntl(FcntlCommand command, nint argument) => -(int)Errno.EINVAL;
+    internal virtual int Fcntl(FcntlCommand command, nint argument)
+        => command is FcntlCommand.GetPipeSize or FcntlCommand.SetPipeSize ? -(int)Errno.EBADF : -(int)Errno.EINVAL;
+
+    /// <summary>
+    /// f_op->splice_read: moves at most <paramref name="length"/> bytes, for which there is room, into slots of a pipe. <see cref="Pipe.Fill"/>
+    /// does that by way of <see cref="Read"/>.
+    /// </summary>
+    internal virtual nint SpliceRead(SimThread thread, Pipe pipe, nuint length, SpliceFlags flags) => Error(Errno.EINVAL);
+
+    /// <summary>f_op->splice_write: moves bytes out of slots of a pipe. <see cref="Pipe.Drain"/> does that by way of <see cref="Write"/>.</summary>
+    internal virtual nint SpliceWrite(SimThread thread, Pipe pipe, nuint length, SpliceFlags flags) => Error(Errno.EINVAL);
 
     /// <summary>The last reference is gone; registrations have been removed already.</summary>
     protected virtual void Release()
@@ -73,6 +90,20 @@ internal abstract class SimFile
     }
 
     internal int References => _references;
+
+    internal bool IsPathOnly => (Flags & OpenFlags.Path) != 0;
+
+    /// <summary>On its first descriptor: has a machine count it among its open files until it is gone. False: there are too many.</summary>
+    internal bool CountIn(Machine machine)
+    {
+        if (_countedBy != null)
+            return true;
+        if (machine.OpenFiles >= machine.MaxOpenFiles)
+            return false;
+        machine.OpenFiles++;
+        _countedBy = machine;
+        return true;
+    }
 
     internal void Acquire() => _references++;
 
@@ -84,7 +115,18 @@ internal abstract class SimFile
         World.Log.FileReleased(this);
         while (Watchers.Count > 0)
             Watchers[^1].Epoll.Remove(Watchers[^1]);
+        if (_countedBy != null)
+            _countedBy.OpenFiles--;
         Release();
+    }
+
+    /// <summary>put_user of an int.</summary>
+    protected static unsafe int PutInt(void* to, int value)
+    {
+        if (!UserMemory.IsMapped(to, sizeof(int)))
+            return -(int)Errno.EFAULT;
+        *(int*)to = value;
+        return 0;
     }
 
     protected static nint Error(Errno errno) => -(nint)(int)errno;

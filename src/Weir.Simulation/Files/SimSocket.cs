@@ -97,6 +97,15 @@ internal abstract class SimSocket : SimFile
 
     internal override nint Write(SimThread thread, ref UserBuffer buffer) => Send(thread, ref buffer, MessageFlags.None, null);
 
+    internal override nint SpliceRead(SimThread thread, Pipe pipe, nuint length, SpliceFlags flags)
+    {
+        // SPLICE_F_NONBLOCK is for the pipe's side, except to a unix socket.
+        bool now = Domain == SocketDomain.Unix && (flags & SpliceFlags.NonBlock) != 0;
+        return pipe.Fill(thread, this, length, now ? MessageFlags.DontWait : MessageFlags.None);
+    }
+
+    internal override nint SpliceWrite(SimThread thread, Pipe pipe, nuint length, SpliceFlags flags) => pipe.Drain(thread, this, length, flags);
+
     /// <summary>Whether a call may block: the file is blocking and the call does not say otherwise.</summary>
     protected bool MayBlock(MessageFlags flags) => !IsNonBlocking && (flags & MessageFlags.DontWait) == 0;
 

@@ -113,8 +113,10 @@ internal sealed class ThreadWait(SimThread thread, EpollEvents filter = EpollEve
     {
         if (key != EpollEvents.None && filter != EpollEvents.None && (key & filter) == 0)
             return false;
+        // One that was woken by something else already looks for itself: the wake is for another.
+        bool sleeps = thread.State == ThreadState.Blocked;
         Leave();
         thread.Wake();
-        return true;
+        return sleeps;
     }
 }

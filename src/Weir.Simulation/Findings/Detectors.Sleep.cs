@@ -86,7 +86,7 @@ internal sealed partial class Detectors
         {
             if (loop.HasEnded || loop.EventLoop?.Queue is not { } queue)
                 continue;
-            LoopPhase phase = queue.State.Phase;
+            LoopPhase phase = queue.State.PhaseAsSeen;
             string? what = phase switch
             {
                 // An inbox that holds nothing but timers due later than the loop wakes anyway needs no wake-up.

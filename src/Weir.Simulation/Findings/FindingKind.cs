@@ -39,6 +39,9 @@ public enum FindingKind
     /// <summary>Two threads read one stream, so that its bytes go now to one and now to the other.</summary>
     SharedRead,
 
+    /// <summary>Two runs with one seed were not the same: something is not determined by it.</summary>
+    Nondeterminism,
+
     /// <summary>Memory was changed, or lent twice, while the kernel owned it.</summary>
     BufferReuse,
 }

@@ -27,7 +27,7 @@ internal static class Report
     private static void AppendWorld(StringBuilder text, World world)
     {
         text.AppendLine();
-        text.AppendLine(CultureInfo.InvariantCulture, $"Seed {world.Seed}, virtual time {StepText.Moment(world.Now)} s, step {world.Log.Count}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Virtual time {StepText.Moment(world.Now)} s, step {world.Log.Count}");
         text.AppendLine().AppendLine("Threads");
         foreach (SimThread thread in world.Threads)
             text.Append("  ").AppendLine(Thread(thread));

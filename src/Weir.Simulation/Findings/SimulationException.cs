@@ -4,7 +4,7 @@ namespace Weir.Simulation;
 /// A simulation has found something: what, and all that a person needs to act on it. The message is a report of many lines: the finding, what
 /// to do about it, seed and time, threads, descriptors, and the last steps.
 /// </summary>
-public sealed class SimulationException : Exception
+public sealed partial class SimulationException : Exception
 {
     internal SimulationException(FindingKind kind, string message, Exception? inner = null, string? summary = null)
         : base(message, inner)

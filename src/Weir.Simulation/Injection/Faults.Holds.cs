@@ -19,6 +19,7 @@ internal sealed unsafe partial class Faults
     private const nuint UnixBuffer = 36_544;
 
     private int _held;
+    private bool _letsGo;
     private Afterwards _after;
     private SimFile? _afterFile;
     private nint _afterCut;
@@ -51,8 +52,10 @@ internal sealed unsafe partial class Faults
         NoteActive();
         if (file.References == 0 || (file.Poll() & bits) is not (var key and not EpollEvents.None))
             return;
+        _letsGo = true; // what was late once is not late again
         file.WaitQueue.Wake(key);
         file.SecondWaitQueue?.Wake(key);
+        _letsGo = false;
     }
 
     // A blocking call waits until it is let go. File calls do not know; they are not let in before.
@@ -75,7 +78,7 @@ internal sealed unsafe partial class Faults
             return false;
         if ((file.Held & Arrivals) != 0)
             return true;
-        if (!_delays || !file.IsNonBlocking || (file.Poll() & Announced) != 0)
+        if (!_delays || _letsGo || !file.IsNonBlocking || (file.Poll() & Announced) != 0)
             return false;
         if (Strikes(SimFault.LateArrival, _world.CurrentThread, _world.CurrentThread?.Call ?? SystemCall.None, file) is not { } rule)
             return false;

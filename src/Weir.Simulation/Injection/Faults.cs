@@ -219,7 +219,7 @@ internal sealed unsafe partial class Faults
         if (!_interrupts || Strikes(SimFault.Interrupted, thread, call, null) == null)
             return false;
         Note(SimFault.Interrupted, null, $"{call.ManName()} of {thread.Name}");
-        thread.WasStopped = true;
+        thread.IsInterrupted = thread.HasSignal = true;
         return true;
     }
 

@@ -23,7 +23,10 @@ internal sealed class FdTable
 
     internal int Count { get; private set; }
 
-    internal SimFile? Find(int fd) => (uint)fd < (uint)_entries.Length ? _entries[fd].File : null;
+    /// <summary>The file behind a number, for calls that work on files: an O_PATH descriptor is none to them.</summary>
+    internal SimFile? Find(int fd) => FindAny(fd) is { IsPathOnly: false } file ? file : null;
+
+    internal SimFile? FindAny(int fd) => (uint)fd < (uint)_entries.Length ? _entries[fd].File : null;
 
     internal bool IsCloseOnExec(int fd) => _entries[fd].CloseOnExec;
 
@@ -77,7 +80,7 @@ internal sealed class FdTable
     /// <summary>Frees a number; the caller drops the reference that it had.</summary>
     internal SimFile? Take(int fd)
     {
-        SimFile? file = Find(fd);
+        SimFile? file = FindAny(fd);
         if (file == null)
             return null;
         _entries[fd] = new Entry { LastFile = file, Closed = CallPlace.Here(file.World) };

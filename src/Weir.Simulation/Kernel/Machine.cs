@@ -4,7 +4,7 @@ namespace Weir.Simulation;
 /// One simulated machine: what its processes share. Names of the file system, system-wide limits, and (with its addresses) its place in
 /// the network.
 /// </summary>
-internal sealed class Machine
+internal sealed partial class Machine
 {
     private readonly List<SimKernel> _processes = [];
 
@@ -21,9 +21,6 @@ internal sealed class Machine
 
     internal IReadOnlyList<SimKernel> Processes => _processes;
 
-    /// <summary>What paths stand for: bound unix sockets, FIFOs, and the few files that exist to be refused.</summary>
-    internal Dictionary<string, object> Names { get; } = [];
-
     /// <summary>Open files on the whole machine, and how many there may be (fs.file-max).</summary>
     internal int OpenFiles { get; set; }
 
@@ -39,15 +36,8 @@ internal sealed class Machine
 
     internal void Add(SimKernel process) => _processes.Add(process);
 
-    /// <summary>Opens what a path stands for. Null: <paramref name="error"/> is the negated errno.</summary>
-    internal SimFile? OpenPath(SimThread thread, string path, FileFlags flags, int mode, out int error)
-    {
-        error = 0;
-        if (path is "/dev/null" or "/dev/zero")
-            return new NullFile(World, path, flags & ~FileFlags.CloseOnExec);
-        error = Names.GetValueOrDefault(path) is UnixNode ? -(int)Errno.ENXIO : -(int)Errno.ENOENT;
-        return null;
-    }
+    /// <summary>The process of a number, unless it has been reaped.</summary>
+    internal SimKernel? FindProcess(int processId) => _processes.Find(process => process.ProcessId == processId && !process.IsReaped);
 
     public override string ToString() => Name;
 }

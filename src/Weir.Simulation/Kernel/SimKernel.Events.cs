@@ -116,7 +116,7 @@ public sealed unsafe partial class SimKernel
             thread.WaitIsOver = false;
             if (count == 0 && timeout == 0 && !World.IsLive)
                 World.Clock.AdvanceTo(World.Now + EmptyLook);
-            return count == -(int)Errno.EINTR ? Interrupted(thread) : count;
+            return count;
         }
         finally
         {
@@ -169,8 +169,9 @@ public sealed unsafe partial class SimKernel
 
                 if (ready > 0 || timedOut)
                     return ready;
-                if (thread.HasSignal)
-                    return Interrupted(thread);
+                // Goes on if no handler has run; SA_RESTART does not count here.
+                if (thread.HasSignal && thread.Process.DeliverSignals(thread) != SignalOutcome.Nothing)
+                    return -(int)Errno.EINTR;
                 for (int i = 0; i < entries.Length; i++)
                 {
                     if (files[i] is not { CanPoll: true } file)
@@ -225,15 +226,6 @@ public sealed unsafe partial class SimKernel
     }
 
     /// <inheritdoc/>
-    public override int TimerFdCreate(ClockId clock) => throw NotEmulated("timerfd_create");
-
-    /// <inheritdoc/>
-    public override int TimerFdSetTime(int fd, TimerSpec* value, TimerFdSetFlags flags) => throw NotEmulated("timerfd_settime");
-
-    /// <inheritdoc/>
-    public override int TimerFdGetTime(int fd, TimerSpec* value) => throw NotEmulated("timerfd_gettime");
-
-    /// <inheritdoc/>
     public override int InotifyInit() => throw NotEmulated("inotify_init1");
 
     /// <inheritdoc/>
@@ -241,11 +233,4 @@ public sealed unsafe partial class SimKernel
 
     /// <inheritdoc/>
     public override int InotifyRemoveWatch(int fd, int watch) => throw NotEmulated("inotify_rm_watch");
-
-    // A signal has cut a call short: its handler runs on the way out, and then it is no longer pending.
-    private static int Interrupted(SimThread thread)
-    {
-        thread.Process.RunHandlers(thread);
-        return -(int)Errno.EINTR;
-    }
 }

@@ -50,6 +50,10 @@ public sealed unsafe partial class SimKernel
             return call.Returns(call.Fault);
         if (!TryPath(path, out string name, out int error))
             return call.Returns(error);
+        // The number comes first: a name that cannot get one is not looked at, let alone made.
+        int fd = Descriptors.FindFree();
+        if (fd < 0 || Machine.OpenFiles >= Machine.MaxOpenFiles)
+            return call.Returns(fd < 0 ? fd : -(int)Errno.ENFILE);
         SimFile? file = Machine.OpenPath(call.Thread, name, flags, mode, out error);
         return call.Returns(file == null ? error : Install(file, (flags & FileFlags.CloseOnExec) != 0));
     }
@@ -78,7 +82,7 @@ public sealed unsafe partial class SimKernel
             return call.Returns(-(int)Errno.EINVAL);
         if (newFd < 0 || (ulong)newFd >= Descriptors.SoftLimit)
             return call.Returns(-(int)Errno.EBADF);
-        SimFile? file = Descriptors.Find(fd);
+        SimFile? file = Descriptors.FindAny(fd);
         if (file == null)
             return call.Returns(-(int)Errno.EBADF);
         SimFile? before = Descriptors.Take(newFd);
@@ -95,8 +99,8 @@ public sealed unsafe partial class SimKernel
         using Call call = Begin(SystemCall.Fcntl, fd);
         if (call.Fault < 0)
             return call.Returns(call.Fault);
-        SimFile? file = Descriptors.Find(fd);
-        if (file == null)
+        SimFile? file = Descriptors.FindAny(fd);
+        if (file == null || (file is PathFile && !IsForAnyFile(command)))
             return call.Returns(-(int)Errno.EBADF);
         const FileFlags Changeable = FileFlags.NonBlock | FileFlags.Append;
         switch (command)
@@ -120,6 +124,10 @@ public sealed unsafe partial class SimKernel
         }
     }
 
+    // check_fcntl_cmd: what may be asked of an O_PATH descriptor.
+    private static bool IsForAnyFile(FcntlCommand command) => command
+        is FcntlCommand.GetDescriptorFlags or FcntlCommand.SetDescriptorFlags or FcntlCommand.GetStatusFlags or FcntlCommand.DupCloseOnExec;
+
     /// <inheritdoc/>
     public override int Ioctl(int fd, uint request, void* argument)
     {
@@ -138,7 +146,7 @@ public sealed unsafe partial class SimKernel
             return call.Returns(call.Fault);
         if (!TryPath(path, out string name, out int error))
             return call.Returns(error);
-        return call.Returns(Machine.Names.Remove(name) ? 0 : -(int)Errno.ENOENT);
+        return call.Returns(Machine.Unlink(name));
     }
 
     /// <inheritdoc/>
@@ -174,7 +182,15 @@ public sealed unsafe partial class SimKernel
         IoVector shortened;
         World.Faults.Shorten(file, writes: false, ref vectors, ref count, &shortened);
         var buffer = new UserBuffer(vectors, count);
-        return call.Returns(file.Read(call.Thread, ref buffer));
+        file.Acquire(); // closed while somebody reads from it, it lives until he returns
+        try
+        {
+            return call.Returns(file.Read(call.Thread, ref buffer));
+        }
+        finally
+        {
+            file.Drop();
+        }
     }
 
     private nint WriteVector(SystemCall name, int fd, IoVector* vectors, int count)
@@ -190,7 +206,22 @@ public sealed unsafe partial class SimKernel
         IoVector shortened;
         World.Faults.Shorten(file, writes: true, ref vectors, ref count, &shortened);
         var buffer = new UserBuffer(vectors, count);
-        return call.Returns(file.Write(call.Thread, ref buffer));
+        file.Acquire();
+        try
+        {
+            return call.Returns(file.Write(call.Thread, ref buffer));
+        }
+        finally
+        {
+            file.Drop();
+        }
+    }
+
+    /// <summary>memfd_create(2): a regular file without a name.</summary>
+    internal int MakeMemoryFile(string name)
+    {
+        using Call call = Begin(SystemCall.MemFdCreate);
+        return call.Returns(Install(new RegularFile(World, new RegularNode(), $"memfd:{name}", FileFlags.ReadWrite | OpenFlags.LargeFile), closeOnExec: true));
     }
 
     /// <summary>The string at a path argument. False: the errno that the call returns.</summary>

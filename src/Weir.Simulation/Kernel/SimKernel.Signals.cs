@@ -1,18 +1,394 @@
 namespace Weir.Simulation;
 
+// Signals as kernel/signal.c has them: sent to a process or a thread, held there while blocked, taken by a handler on the way out of a
+// call or by whoever reads a signalfd.
 public sealed unsafe partial class SimKernel
 {
-    /// <inheritdoc/>
-    public override int SignalFd(int fd, ulong signals) => throw NotEmulated("signalfd");
+    private readonly SignalAction[] _actions = new SignalAction[SignalNumbers.Most + 1];
+    private readonly WaitQueue _stopQueue = new();
+    private SimThread? _signalTarget; // signal->curr_target: signals to the process go round
 
-    /// <inheritdoc/>
-    public override int PidFdOpen(int processId) => throw NotEmulated("pidfd_open");
+    /// <summary>Signals sent to the process as a whole and not yet taken: signal->shared_pending.</summary>
+    internal PendingSignals Pending { get; } = new();
 
-    /// <summary>Takes the signals that a thread has handlers for off the books: their handlers have run.</summary>
-    internal void RunHandlers(SimThread thread)
+    /// <summary>sighand->signalfd_wqh: those who watch signals of this process.</summary>
+    internal WaitQueue SignalQueue { get; } = new();
+
+    /// <summary>Stopped by SIGSTOP and the like until SIGCONT.</summary>
+    internal bool IsStopped { get; private set; }
+
+    /// <summary>
+    /// Sends a signal to this process, as kill(2) does. What then happens is what was asked for by <see cref="HandleSignal"/> and
+    /// <see cref="IgnoreSignal"/>, else the default: most end the process. SIGPIPE is ignored from the start, as in every .NET process.
+    /// </summary>
+    /// <param name="signal">1 to 64; 0 sends nothing and only asks whether the process is there.</param>
+    /// <returns>0, or a negated errno: EINVAL for a number that is no signal, ESRCH for a process that is gone.</returns>
+    public int Raise(int signal)
     {
-        PendingSignals &= thread.BlockedSignals;
-        thread.PendingSignals &= thread.BlockedSignals;
-        thread.WasStopped = false;
+        using Call call = Begin(SystemCall.Kill);
+        return call.Returns(call.Fault < 0 ? call.Fault : Send(signal, new SignalInfo(signal, SignalInfo.FromUser, call.Thread.Process.ProcessId)));
+    }
+
+    /// <summary>
+    /// Has a handler run for a signal, as sigaction(2) does. It runs on a thread of the process on its way out of a call, and must not block.
+    /// </summary>
+    /// <param name="signal">1 to 64, but for SIGKILL (9) and SIGSTOP (19).</param>
+    /// <param name="handler">The handler. Null: one that does nothing, which interrupts all the same.</param>
+    /// <param name="restart">SA_RESTART: calls go on that can; waits for events never do, and return EINTR. Defaults to false.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such signal, or it cannot be handled.</exception>
+    public void HandleSignal(int signal, Action? handler = null, bool restart = false)
+        => SetAction(signal, new SignalAction(SignalDisposition.Handled, handler, restart));
+
+    /// <summary>Has a signal do nothing (SIG_IGN); one that is pending is forgotten.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such signal, or it cannot be ignored.</exception>
+    public void IgnoreSignal(int signal) => SetAction(signal, new SignalAction(SignalDisposition.Ignored));
+
+    /// <summary>Has a signal do what it does by default (SIG_DFL).</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such signal.</exception>
+    public void ResetSignal(int signal) => SetAction(signal, default);
+
+    /// <summary>
+    /// Says which signals the calling thread does not want now, as pthread_sigmask(3) does; they wait until it does, or come through a
+    /// <see cref="SignalFd"/>.
+    /// </summary>
+    /// <param name="signals">Bit n-1 is signal n.</param>
+    /// <returns>What was blocked before.</returns>
+    public ulong BlockSignals(ulong signals)
+    {
+        using Call call = Begin(SystemCall.SignalMask);
+        ulong before = call.Thread.BlockedSignals;
+        call.Thread.Process.SetBlocked(call.Thread, signals);
+        call.Returns(0);
+        return before;
+    }
+
+    /// <inheritdoc/>
+    public override int SignalFd(int fd, ulong signals)
+    {
+        using Call call = Begin(SystemCall.SignalFd, fd);
+        if (call.Fault < 0)
+            return call.Returns(call.Fault);
+        if (fd == -1)
+            return call.Returns(Install(new SignalFdFile(World, signals), closeOnExec: true));
+        SimFile? file = Descriptors.Find(fd);
+        if (file is not SignalFdFile queue)
+            return call.Returns(file == null ? -(int)Errno.EBADF : -(int)Errno.EINVAL);
+        queue.Signals = signals & SignalNumbers.Blockable;
+        call.Thread.Process.SignalQueue.Wake(EpollEvents.None);
+        return call.Returns(fd);
+    }
+
+    /// <summary>tgkill(2): sends a signal to one thread of this process.</summary>
+    internal int RaiseIn(SimThread thread, int signal)
+    {
+        using Call call = Begin(SystemCall.Kill);
+        return call.Returns(SendTo(thread, signal, new SignalInfo(signal, SignalInfo.FromThread, call.Thread.Process.ProcessId)));
+    }
+
+    /// <summary>epoll_pwait(2): waits with other signals blocked than usual, and has a signal that ends the wait handled before that ends.</summary>
+    internal int EpollPWait(int epfd, void* events, int maxEvents, int timeoutMilliseconds, ulong blocked)
+    {
+        using Call call = Begin(SystemCall.EpollPWait, epfd);
+        if (call.Fault < 0)
+            return call.Returns(call.Fault);
+        SimThread thread = call.Thread;
+        ulong before = thread.BlockedSignals;
+        SetBlocked(thread, blocked);
+        int count = WaitForEvents(thread, epfd, events, maxEvents, timeoutMilliseconds < 0 ? World.Never : timeoutMilliseconds * 1_000_000L);
+        if (count == -(int)Errno.EINTR)
+            DeliverSignals(thread);
+        SetBlocked(thread, before);
+        return call.Returns(count);
+    }
+
+    /// <summary>SIGSTOP and SIGCONT by somebody outside, with nothing between them.</summary>
+    internal void StopAndContinue()
+    {
+        using Call call = Begin(SystemCall.Kill);
+        Send(SignalNumbers.Stop, new SignalInfo(SignalNumbers.Stop, SignalInfo.FromUser, 0));
+        Send(SignalNumbers.Continue, new SignalInfo(SignalNumbers.Continue, SignalInfo.FromUser, 0));
+        call.Returns(0);
+    }
+
+    // Dispositions
+
+    private void SetAction(int signal, SignalAction action)
+    {
+        if (!SignalNumbers.IsValid(signal) || (signal is SignalNumbers.Kill or SignalNumbers.Stop && action.Disposition != SignalDisposition.Default))
+            throw new ArgumentOutOfRangeException(nameof(signal), signal, "No signal of this number can be handled or ignored.");
+        using Call call = Begin(SystemCall.SignalAction);
+        _actions[signal] = action;
+        if (IsIgnored(signal))
+        {
+            Pending.Remove(SignalNumbers.Bit(signal));
+            foreach (SimThread thread in World.Threads)
+            {
+                if (thread.Process == this)
+                    thread.Pending.Remove(SignalNumbers.Bit(signal));
+            }
+        }
+
+        call.Returns(0);
+    }
+
+    // sig_handler_ignored
+    private bool IsIgnored(int signal) => _actions[signal].Disposition switch
+    {
+        SignalDisposition.Ignored => true,
+        SignalDisposition.Default => (SignalNumbers.IgnoredByDefault & SignalNumbers.Bit(signal)) != 0,
+        _ => false,
+    };
+
+    // sig_fatal
+    private bool IsFatal(int signal) => _actions[signal].Disposition == SignalDisposition.Default
+        && ((SignalNumbers.IgnoredByDefault | SignalNumbers.StoppedByDefault) & SignalNumbers.Bit(signal)) == 0;
+
+    // set_current_blocked. What the thread may have been chosen for and does not want any more, another one takes (retarget_shared_pending).
+    private void SetBlocked(SimThread thread, ulong signals)
+    {
+        signals &= SignalNumbers.Blockable;
+        ulong orphaned = thread.HasSignal ? Pending.Set & signals & ~thread.BlockedSignals : 0;
+        thread.BlockedSignals = signals;
+        for (int signal = 1; orphaned != 0; signal++, orphaned >>= 1)
+        {
+            if ((orphaned & 1) != 0)
+                Choose(signal, null);
+        }
+
+        Recalculate(thread);
+    }
+
+    // recalc_sigpending
+    private void Recalculate(SimThread thread) => thread.HasSignal = HasExited || ((thread.Pending.Set | Pending.Set) & ~thread.BlockedSignals) != 0;
+
+    // Sending
+
+    /// <summary>Sends a signal to the process: __send_signal_locked.</summary>
+    internal int Send(int signal, in SignalInfo info) => SendTo(null, signal, info);
+
+    /// <summary>Sends it to one of its threads; null: to whichever wants it.</summary>
+    internal int SendTo(SimThread? target, int signal, in SignalInfo info)
+    {
+        if (signal != 0 && !SignalNumbers.IsValid(signal))
+            return -(int)Errno.EINVAL;
+        if (IsReaped)
+            return -(int)Errno.ESRCH;
+        if (signal == 0 || HasExited || !Prepare(target, signal))
+            return 0;
+        if (!(target?.Pending ?? Pending).Add(info))
+            return 0;
+        SignalQueue.Wake(EpollEvents.None); // signalfd_notify
+        Choose(signal, target);
+        return 0;
+    }
+
+    // prepare_signal: stopping and continuing undo each other. False: the signal is ignored.
+    private bool Prepare(SimThread? target, int signal)
+    {
+        ulong bit = SignalNumbers.Bit(signal);
+        if ((SignalNumbers.StoppedByDefault & bit) != 0)
+        {
+            Forget(SignalNumbers.Bit(SignalNumbers.Continue));
+        }
+        else if (signal == SignalNumbers.Continue)
+        {
+            Forget(SignalNumbers.StoppedByDefault);
+            if (IsStopped)
+            {
+                IsStopped = false;
+                _stopQueue.Wake(EpollEvents.None, 0);
+            }
+        }
+
+        // A blocked one may get a handler before it is taken. Of the threads, the first counts.
+        SimThread? thread = target ?? FirstThread();
+        return (thread != null && (thread.BlockedSignals & bit) != 0) || !IsIgnored(signal);
+    }
+
+    private void Forget(ulong signals)
+    {
+        Pending.Remove(signals);
+        foreach (SimThread thread in World.Threads)
+        {
+            if (thread.Process == this)
+                thread.Pending.Remove(signals);
+        }
+    }
+
+    private SimThread? FirstThread()
+    {
+        foreach (SimThread thread in World.Threads)
+        {
+            if (thread.Process == this && thread.State != ThreadState.Ended)
+                return thread;
+        }
+
+        return null;
+    }
+
+    // complete_signal: finds a thread that takes it now, and interrupts that one.
+    private void Choose(int signal, SimThread? target)
+    {
+        SimThread? first = target ?? FirstThread();
+        if (first == null)
+        {
+            // A process of which only descriptors are simulated: what would end it does.
+            if (Pending.TryTake(SignalNumbers.Bit(signal), out _))
+                TakeDefault(signal);
+            return;
+        }
+
+        SimThread? chosen = World.IsLive && target == null ? LiveThatWants(signal)
+            : Wants(first, signal) ? first
+            : target == null ? NextThatWants(signal)
+            : null;
+        if (chosen == null)
+            return;
+        if (IsFatal(signal))
+        {
+            EndProcess(signal);
+            return;
+        }
+
+        if ((SignalNumbers.StoppedByDefault & SignalNumbers.Bit(signal)) != 0 && _actions[signal].Disposition == SignalDisposition.Default)
+        {
+            (target?.Pending ?? Pending).Remove(SignalNumbers.Bit(signal));
+            Stop();
+            return;
+        }
+
+        chosen.HasSignal = true;
+        chosen.Wake();
+    }
+
+    private SimThread? NextThatWants(int signal)
+    {
+        IReadOnlyList<SimThread> threads = World.Threads;
+        int start = _signalTarget?.Id ?? 0;
+        for (int i = 0; i < threads.Count; i++)
+        {
+            SimThread thread = threads[(start + i) % threads.Count];
+            if (thread.Process == this && Wants(thread, signal))
+                return _signalTarget = thread;
+        }
+
+        return null;
+    }
+
+    // Nobody says when an ordinary thread is gone, so one that sleeps here is the safest choice. Else whoever calls next takes it.
+    private SimThread? LiveThatWants(int signal)
+    {
+        SimThread? any = null;
+        foreach (SimThread thread in World.Threads)
+        {
+            if (thread.Process != this || !Wants(thread, signal))
+                continue;
+            if (thread.State == ThreadState.Blocked)
+                return thread;
+            any = thread;
+            thread.HasSignal = true;
+        }
+
+        return any;
+    }
+
+    // wants_signal: one who sleeps with another signal on its way is left alone.
+    private static bool Wants(SimThread thread, int signal)
+        => (thread.BlockedSignals & SignalNumbers.Bit(signal)) == 0
+            && thread.State != ThreadState.Ended
+            && (thread.State == ThreadState.Runnable || !thread.HasSignal);
+
+    // Stopping
+
+    // do_signal_stop: every thread is interrupted, and stops on its way out of the kernel.
+    private void Stop()
+    {
+        IsStopped = true;
+        foreach (SimThread thread in World.Threads)
+        {
+            if (thread.Process != this || thread.State == ThreadState.Ended)
+                continue;
+            thread.HasSignal = true;
+            thread.Wake();
+        }
+    }
+
+    private void StayStopped(SimThread thread)
+    {
+        while (IsStopped && !thread.IsStepped)
+        {
+            var entry = new ThreadWait(thread);
+            _stopQueue.AddLast(entry);
+            try
+            {
+                World.Block(thread, World.Never);
+            }
+            finally
+            {
+                entry.Leave();
+            }
+        }
+    }
+
+    // Taking
+
+    /// <summary>Takes a signal out of what is pending for a thread, its own first: dequeue_signal.</summary>
+    internal bool TryDequeue(SimThread thread, ulong wanted, out SignalInfo info)
+    {
+        bool found = thread.Pending.TryTake(wanted, out info) || Pending.TryTake(wanted, out info);
+        if (found)
+            Recalculate(thread);
+        return found;
+    }
+
+    /// <summary>On the way out of the kernel: takes what is pending and not blocked, and runs handlers (get_signal).</summary>
+    internal SignalOutcome DeliverSignals(SimThread thread)
+    {
+        SignalOutcome outcome = thread.IsInterrupted ? SignalOutcome.Interrupt : SignalOutcome.Nothing;
+        thread.IsInterrupted = false;
+        while (true)
+        {
+            if (HasExited)
+                throw new ProcessEndedException();
+            if (IsStopped)
+                StayStopped(thread);
+            if (!TryDequeue(thread, ~thread.BlockedSignals, out SignalInfo info))
+                break;
+            SignalAction action = _actions[info.Signal];
+            if (action.Disposition == SignalDisposition.Default)
+                TakeDefault(info.Signal);
+            if (action.Disposition != SignalDisposition.Handled)
+                continue;
+            RunHandler(thread, info.Signal, action);
+            if (outcome != SignalOutcome.Interrupt)
+                outcome = action.Restart ? SignalOutcome.Restart : SignalOutcome.Interrupt;
+        }
+
+        Recalculate(thread);
+        return outcome;
+    }
+
+    /// <summary>
+    /// A signal has found a thread in a call that can be started again. 0: it is, as nobody was told or the handlers want that; else -EINTR.
+    /// </summary>
+    internal int Interrupt(SimThread thread) => DeliverSignals(thread) == SignalOutcome.Interrupt ? -(int)Errno.EINTR : 0;
+
+    private void TakeDefault(int signal)
+    {
+        if ((SignalNumbers.StoppedByDefault & SignalNumbers.Bit(signal)) != 0)
+            Stop();
+        else if (IsFatal(signal))
+            EndProcess(signal);
+    }
+
+    private void RunHandler(SimThread thread, int signal, SignalAction action)
+    {
+        // The signal itself is blocked meanwhile. The handler may make calls of its own.
+        (SystemCall inCall, int descriptor, ulong blocked) = (thread.Call, thread.CallDescriptor, thread.BlockedSignals);
+        thread.BlockedSignals |= SignalNumbers.Bit(signal);
+        action.Handler?.Invoke();
+        thread.BlockedSignals = blocked;
+        thread.Call = inCall;
+        thread.CallDescriptor = descriptor;
     }
 }

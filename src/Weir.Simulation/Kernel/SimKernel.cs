@@ -26,6 +26,7 @@ public sealed unsafe partial class SimKernel : Kernel
         var terminal = new NullFile(World, "/dev/null", FileFlags.ReadWrite);
         for (int fd = 0; fd < 3; fd++)
             Descriptors.Set(fd, terminal, closeOnExec: false, isInherited: true);
+        _actions[SignalNumbers.Pipe] = new SignalAction(SignalDisposition.Ignored);
     }
 
     /// <summary>
@@ -50,9 +51,6 @@ public sealed unsafe partial class SimKernel : Kernel
 
     internal FdTable Descriptors { get; } = new();
 
-    /// <summary>Signals sent to the process as a whole and not yet taken (bit n-1: signal n).</summary>
-    internal ulong PendingSignals { get; set; }
-
     internal SimThread AdoptThread(Thread thread)
         => _adopted.GetValue(thread, thread => World.AddThread(this, thread.Name ?? $"thread {thread.ManagedThreadId}"));
 
@@ -60,6 +58,9 @@ public sealed unsafe partial class SimKernel : Kernel
 
     private Call Begin(SystemCall call, int fd = -1, int operation = 0)
     {
+        // Before others may go first: a schedule in words says at which call a thread was stopped.
+        if (SimThread.Current is { } caller)
+            (caller.Call, caller.CallDescriptor) = (call, fd);
         SimThread? thread = World.Scheduler.Enter(this);
         if (thread == null)
             return new Call(World, null!, -(int)Errno.EPERM);
@@ -67,7 +68,26 @@ public sealed unsafe partial class SimKernel : Kernel
         thread.CallDescriptor = fd;
         thread.CallProcess = this;
         thread.CallOperation = operation;
+        World.Log.Entered(thread, call, fd);
+        if (thread.HasSignal && !thread.WaitIsOver)
+            EnterWithSignal(thread);
         return new Call(World, thread, World.Faults.Before(thread, call, fd));
+    }
+
+    // The signal would have reached the thread before it came here.
+    private void EnterWithSignal(SimThread thread)
+    {
+        bool goesOn = false;
+        try
+        {
+            thread.Process.DeliverSignals(thread);
+            goesOn = true;
+        }
+        finally
+        {
+            if (!goesOn)
+                World.Scheduler.Leave(thread);
+        }
     }
 
     private readonly ref struct Call(World world, SimThread thread, int fault)
@@ -87,8 +107,6 @@ public sealed unsafe partial class SimKernel : Kernel
         {
             if (IsRefused)
                 return result;
-            if (result == -(int)Errno.EINTR && thread.HasSignal)
-                thread.Process.RunHandlers(thread);
             world.Faults.After(thread, result);
             world.Log.Called(thread, thread.Call, thread.CallDescriptor, result);
             world.Detectors.Called(thread, result);
@@ -103,7 +121,23 @@ public sealed unsafe partial class SimKernel : Kernel
                 return;
             thread.Call = SystemCall.None;
             thread.CallDescriptor = -1;
-            world.Scheduler.Leave(thread);
+            if (thread.HasSignal)
+                LeaveWithSignal();
+            else
+                world.Scheduler.Leave(thread);
+        }
+
+        // exit_to_user_mode_loop
+        private void LeaveWithSignal()
+        {
+            try
+            {
+                thread.Process.DeliverSignals(thread);
+            }
+            finally
+            {
+                world.Scheduler.Leave(thread);
+            }
         }
     }
 
@@ -115,7 +149,9 @@ public sealed unsafe partial class SimKernel : Kernel
     internal int Install(SimFile file, bool closeOnExec, int least = 0)
     {
         file.Acquire(); // so that a refusal releases it
-        int fd = Machine.OpenFiles >= Machine.MaxOpenFiles ? -(int)Errno.ENFILE : Descriptors.FindFree(least);
+        int fd = Descriptors.FindFree(least);
+        if (fd >= 0 && !file.CountIn(Machine))
+            fd = -(int)Errno.ENFILE;
         if (fd >= 0)
             Descriptors.Set(fd, file, closeOnExec);
         file.Drop();
@@ -140,35 +176,7 @@ public sealed unsafe partial class SimKernel : Kernel
         return 0;
     }
 
-    /// <summary>
-    /// Another process on the same machine whose descriptors refer to the same open file descriptions, as after fork(2).
-    /// </summary>
-    public SimKernel Fork(string name)
-    {
-        var child = new SimKernel(Machine, name);
-        for (int fd = 0; fd < 3; fd++)
-            child.Descriptors.Take(fd)!.Drop();
-        foreach ((int fd, SimFile file, _) in Descriptors.Open)
-            child.Descriptors.Set(fd, file, Descriptors.IsCloseOnExec(fd), isInherited: true);
-        child.Descriptors.SoftLimit = Descriptors.SoftLimit;
-        child.Descriptors.HardLimit = Descriptors.HardLimit;
-        return child;
-    }
+    internal static bool IsReadable(SimFile file) => ((int)file.Flags & 3) != (int)FileFlags.WriteOnly;
 
-    /// <summary>Closes the descriptors that are close-on-exec, as execve(2) does.</summary>
-    public void Exec()
-    {
-        foreach ((int fd, _, _) in Descriptors.Open.ToArray())
-        {
-            if (!Descriptors.IsCloseOnExec(fd))
-                continue;
-            SimFile file = Descriptors.Take(fd)!;
-            file.Drop();
-            World.Detectors.Closed(this, fd, file);
-        }
-    }
-
-    private static bool IsReadable(SimFile file) => ((int)file.Flags & 3) != (int)FileFlags.WriteOnly;
-
-    private static bool IsWritable(SimFile file) => ((int)file.Flags & 3) != (int)FileFlags.ReadOnly;
+    internal static bool IsWritable(SimFile file) => ((int)file.Flags & 3) != (int)FileFlags.ReadOnly;
 }

@@ -50,6 +50,13 @@ public enum SystemCall : byte
     InotifyInit,
     InotifyAddWatch,
     InotifyRemoveWatch,
+    EpollPWait,
+    MemFdCreate,
+    Kill,
+    SignalAction,
+    SignalMask,
+    ExitGroup,
+    Wait,
 }
 
 internal static class SystemCallNames
@@ -59,7 +66,8 @@ internal static class SystemCallNames
         "-", "getrlimit", "setrlimit", "open", "close", "dup3", "fcntl", "ioctl", "unlink", "read", "write", "readv", "writev", "splice", "pipe2",
         "mkfifo", "socket", "socketpair", "bind", "listen", "accept4", "connect", "shutdown", "getsockname", "getpeername", "getsockopt",
         "setsockopt", "recv", "send", "recvmsg", "sendmsg", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait2", "poll", "eventfd",
-        "timerfd_create", "timerfd_settime", "timerfd_gettime", "signalfd", "pidfd_open", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
+        "timerfd_create", "timerfd_settime", "timerfd_gettime", "signalfd", "pidfd_open", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "epoll_pwait",
+        "memfd_create", "kill", "rt_sigaction", "rt_sigprocmask", "exit_group", "wait4",
     ];
 
     /// <summary>The name in the man pages.</summary>

@@ -3,7 +3,7 @@ using System.Runtime.ExceptionServices;
 namespace Weir.Simulation;
 
 /// <summary>Unwinds the threads of a simulation that has ended early.</summary>
-internal sealed class SimulationEndedException() : Exception("The simulation has ended.");
+internal class SimulationEndedException(string message = "The simulation has ended.") : Exception(message);
 
 /// <summary>
 /// Deterministic modes: one simulated thread runs at a time, and whoever holds the baton decides by the strategy who gets it next. Stepped
@@ -15,6 +15,7 @@ internal sealed class BatonScheduler : Scheduler
     private readonly List<SimThread> _runnable = [];
     private readonly Baton _main = new();
     private SimThread? _running;
+    private SimThread? _spinning; // waits for somebody else's store: not picked while there are others
     private SimThread? _next; // for the main thread, when the baton comes to it
     private SimThread? _outside;
     private ExceptionDispatchInfo? _failure;
@@ -39,6 +40,7 @@ internal sealed class BatonScheduler : Scheduler
         SimThread thread = _world.AddThread(process, name);
         var runner = new Runner();
         thread.Runner = runner;
+        thread.IsPreemptible = SimMarks.AreOn;
         Carrier.Run(() => RunThread(thread, runner, body));
         return thread;
     }
@@ -69,6 +71,7 @@ internal sealed class BatonScheduler : Scheduler
         }
 
         SimThread.Current = null;
+        StoreBuffers.Drain(thread);
         thread.End();
         PassOn();
         runner.Unwound.Give();
@@ -191,6 +194,7 @@ internal sealed class BatonScheduler : Scheduler
             CountUnwinding(thread);
         else
             Preempt(thread);
+        StoreBuffers.Drain(thread); // the kernel takes locks
         return thread;
     }
 
@@ -211,8 +215,23 @@ internal sealed class BatonScheduler : Scheduler
     /// <summary>A point where another thread may go on instead. A stepped thread is not interrupted.</summary>
     internal void Preempt(SimThread thread)
     {
-        if (thread.Runner is Runner runner)
+        if (thread.Runner is Runner runner && !_ended)
             Switch(thread, runner);
+    }
+
+    /// <summary>The thread can do nothing until another has acted: it goes on when others have had their turn.</summary>
+    internal void LetOthersRun(SimThread thread)
+    {
+        if (_ended)
+        {
+            CountUnwinding(thread);
+            return;
+        }
+
+        if (thread.Runner is not Runner runner)
+            return;
+        _spinning = thread;
+        Switch(thread, runner);
     }
 
     // Before the threads run, and after they have: whoever set the simulation up makes calls as a thread that is alone in the world.
@@ -315,27 +334,41 @@ internal sealed class BatonScheduler : Scheduler
         {
             _world.Clock.FireDue();
             Collect(running);
+            bool preempts = running is { State: ThreadState.Runnable } && running != _spinning;
+            if (running != null && running == _spinning)
+            {
+                _spinning = null;
+                if (_runnable.Count > 1)
+                    _runnable.RemoveAt(0);
+                else if (!MoveClock())
+                    throw _world.Detectors.Stuck();
+            }
+
             if (_runnable.Count > 0)
             {
-                bool preempts = running is { State: ThreadState.Runnable };
                 return _runnable[_world.Choices.Thread(_runnable, preempts)];
             }
 
-            long next = _world.Clock.NextTime;
-            if (next != World.Never && _world.Threads.Any(thread => thread.State == ThreadState.Blocked))
-            {
-                if (_world.Detectors.BeforeJump() is { } finding)
-                    throw finding;
-                _world.Clock.AdvanceTo(next);
+            if (MoveClock())
                 continue;
-            }
-
             if (_world.Threads.All(thread => thread.State == ThreadState.Ended))
                 return null;
             throw _world.Detectors.Stuck();
         }
 
         return null;
+    }
+
+    // Nobody can run: time passes until the next event. False: there is none, or nobody left for whom it could matter.
+    private bool MoveClock()
+    {
+        long next = _world.Clock.NextTime;
+        if (next == World.Never || !_world.Threads.Any(thread => thread.State == ThreadState.Blocked))
+            return false;
+        if (_world.Detectors.BeforeJump() is { } finding)
+            throw finding;
+        _world.Clock.AdvanceTo(next);
+        return true;
     }
 
     // The running one first, then in turn from the one after it.

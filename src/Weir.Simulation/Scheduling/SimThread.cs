@@ -58,7 +58,7 @@ internal sealed class SimThread
     /// <summary>A stepped loop has waited outside the call: its next wait only looks what there is.</summary>
     internal bool WaitIsOver { get; set; }
 
-    /// <summary>The call it is in, for findings.</summary>
+    /// <summary>The call it is in or about to enter, for findings.</summary>
     internal SystemCall Call { get; set; }
 
     /// <summary>The descriptor that call is about.</summary>
@@ -79,22 +79,34 @@ internal sealed class SimThread
     /// <summary>The last block ended by its deadline.</summary>
     internal bool TimedOut { get; private set; }
 
+    /// <summary>Stores at marked operations that others do not see yet, the oldest first.</summary>
+    internal List<MarkedStore> Stores { get; } = [];
+
+    /// <summary>It has a real thread beneath, and others may go on at its marked operations.</summary>
+    internal bool IsPreemptible { get; set; }
+
     /// <summary>Calls since the simulation has ended under it.</summary>
     internal int CallsWhileUnwinding { get; set; }
 
     /// <summary>What the scheduler keeps with it: how it is run.</summary>
     internal object? Runner { get; set; }
 
-    /// <summary>Signals waiting for this thread (bit n-1: signal n), and those it does not want now.</summary>
-    internal ulong PendingSignals { get; set; }
+    /// <summary>Signals sent to this thread and not yet taken.</summary>
+    internal PendingSignals Pending { get; } = new();
 
+    /// <summary>Signals it does not want now (bit n-1: signal n).</summary>
     internal ulong BlockedSignals { get; set; }
 
-    /// <summary>A signal that it would run a handler for interrupts its calls.</summary>
-    internal bool HasSignal => ((PendingSignals | Process.PendingSignals) & ~BlockedSignals) != 0 || WasStopped;
+    /// <summary>
+    /// TIF_SIGPENDING: a signal, a stop or the end of the process waits for it. Interrupts its calls; taken note of on the way out of them.
+    /// </summary>
+    internal bool HasSignal { get; set; }
 
-    /// <summary>Stopped and continued: calls that signals interrupt are interrupted by that too.</summary>
-    internal bool WasStopped { get; set; }
+    /// <summary>A fault has interrupted it: as a signal with a handler does, of which nothing else shows.</summary>
+    internal bool IsInterrupted { get; set; }
+
+    /// <summary>It runs on the scheduler's own thread, which must not be kept.</summary>
+    internal bool IsStepped => Runner is SteppedLoop;
 
     internal void BeginBlock(long deadline)
     {
@@ -116,6 +128,7 @@ internal sealed class SimThread
         Deadline = World.Never;
         _timeout?.Cancel();
         _timeout = null;
+        World.Log.Woken(this);
         World.Scheduler.OnWoken(this);
     }
 

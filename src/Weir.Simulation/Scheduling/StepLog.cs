@@ -10,6 +10,12 @@ internal enum StepKind : byte
     Delivered,
     Released,
     Note,
+
+    /// <summary>A thread has entered a call, whose end will be a step of its own. For listeners only.</summary>
+    Entered,
+
+    /// <summary>A blocked thread, the subject, may go on. For listeners only.</summary>
+    Woken,
 }
 
 /// <summary>
@@ -38,6 +44,12 @@ internal sealed class StepLog(World world)
         }
     }
 
+    internal void Entered(SimThread thread, SystemCall call, int fd)
+    {
+        if (Listener != null)
+            Listener(new Step(world.Now, thread.Id, StepKind.Entered, call, fd, 0, null, 0));
+    }
+
     internal void Called(SimThread thread, SystemCall call, int fd, long result)
         => Add(new Step(world.Now, thread.Id, StepKind.Call, call, fd, result, null, (EpollEvents)thread.CallOperation));
 
@@ -53,6 +65,12 @@ internal sealed class StepLog(World world)
 
     /// <summary>Something else that a reader of the trace wants to know: a fault, a message that was lost.</summary>
     internal void Note(string text) => Add(new Step(world.Now, world.CurrentThread?.Id ?? -1, StepKind.Note, 0, -1, 0, text, 0));
+
+    internal void Woken(SimThread thread)
+    {
+        if (Listener != null)
+            Listener(new Step(world.Now, world.CurrentThread?.Id ?? -1, StepKind.Woken, 0, -1, 0, thread, 0));
+    }
 
     private void Add(in Step step)
     {

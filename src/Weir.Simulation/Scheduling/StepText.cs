@@ -25,42 +25,32 @@ internal static class StepText
     /// <summary>What happened in it, without time and thread.</summary>
     internal static string What(in Step step) => AppendWhat(new StringBuilder(), step).ToString();
 
-    private static StringBuilder AppendWhat(StringBuilder line, in Step step)
+    private static StringBuilder AppendWhat(StringBuilder line, in Step step) => step.Kind switch
     {
-        switch (step.Kind)
-        {
-            case StepKind.Call:
-                AppendCall(line, step.Call, step.Fd, step.Events);
-                return line.Append(" = ").Append(Result(step.Call, step.Result));
-            case StepKind.Queued:
-                return line.Append("  queued in ").Append(EpollOf(step.Subject)).Append(": ").Append(ItemOf(step.Subject));
-            case StepKind.Delivered:
-                return line.Append("  delivered by ").Append(EpollOf(step.Subject)).Append(": ").Append(ItemOf(step.Subject))
-                    .Append(" is ").Append(Mask(step.Events));
-            case StepKind.Released:
-                return line.Append("  the last reference to ").Append(step.Subject).Append(" is gone");
-            default:
-                return line.Append("  ").Append(step.Subject);
-        }
-    }
+        StepKind.Call => line.Append(Call(step.Call, step.Fd, null, (EpollOp)(int)step.Events)).Append(" = ").Append(Result(step.Call, step.Result)),
+        StepKind.Entered => line.Append(Call(step.Call, step.Fd, null)).Append(" ..."),
+        StepKind.Woken => line.Append("  wakes ").Append(((SimThread)step.Subject!).Name),
+        StepKind.Queued => line.Append("  queued in ").Append(EpollOf(step.Subject)).Append(": ").Append(ItemOf(step.Subject)),
+        StepKind.Delivered => line.Append("  delivered by ").Append(EpollOf(step.Subject)).Append(": ").Append(ItemOf(step.Subject)).Append(" is ").Append(Mask(step.Events)),
+        StepKind.Released => line.Append("  the last reference to ").Append(step.Subject).Append(" is gone"),
+        _ => line.Append("  ").Append(step.Subject),
+    };
 
-    private static void AppendCall(StringBuilder line, SystemCall call, int fd, EpollEvents detail)
+    /// <summary>A call and its descriptor: <c>read(fd 7 eventfd)</c>, <c>epoll_ctl(ADD, fd 7)</c>.</summary>
+    /// <param name="call">Which call.</param>
+    /// <param name="fd">The descriptor it is about; negative: none.</param>
+    /// <param name="kind">What the descriptor is; null: unknown.</param>
+    /// <param name="operation">The operation of epoll_ctl; 0: unknown.</param>
+    internal static string Call(SystemCall call, int fd, string? kind, EpollOp operation = 0)
     {
-        line.Append(call.ManName()).Append('(');
-        if (call == SystemCall.EpollCtl)
+        string first = call != SystemCall.EpollCtl ? "" : operation switch
         {
-            line.Append((EpollOp)(int)detail switch
-            {
-                EpollOp.Add => "ADD, ",
-                EpollOp.Delete => "DEL, ",
-                EpollOp.Modify => "MOD, ",
-                _ => "",
-            });
-        }
-
-        if (fd >= 0)
-            line.Append("fd ").Append(fd);
-        line.Append(')');
+            EpollOp.Add => "ADD, ",
+            EpollOp.Delete => "DEL, ",
+            EpollOp.Modify => "MOD, ",
+            _ => "",
+        };
+        return fd < 0 ? $"{call.ManName()}()" : $"{call.ManName()}({first}fd {fd}{(kind == null ? "" : " ")}{kind})";
     }
 
     private static string EpollOf(object? subject) => subject is EpollItem item ? item.Epoll.ToString() : "epoll";

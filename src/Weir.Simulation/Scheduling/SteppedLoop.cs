@@ -44,6 +44,11 @@ internal sealed class SteppedLoop
                 return;
             }
         }
+        catch (Exception exception) when (_thread.Process.HasExited && exception is not SimulationException)
+        {
+            End(null); // with its process
+            return;
+        }
         catch (Exception exception) when (exception is not (SimulationException or SimulationEndedException))
         {
             End(exception);
@@ -75,6 +80,7 @@ internal sealed class SteppedLoop
             return;
         _thread.Call = SystemCall.EpollPWait2;
         _thread.CallDescriptor = _stepper.WaitDescriptor;
+        _world.Log.Entered(_thread, _thread.Call, _thread.CallDescriptor);
         _parkedIn = epoll;
         epoll.AddWaiter(_wait);
         _thread.BeginBlock(deadline);

@@ -21,6 +21,7 @@ internal sealed class World
         Choices = choices;
         Options = options;
         Log = new StepLog(this);
+        Memory = new StoreBuffers(this);
         Scheduler = options.Mode == SimMode.Live ? new LiveScheduler(this) : new BatonScheduler(this);
         Faults = new Faults(this, options.Faults);
         Detectors = new Detectors(this, options);
@@ -32,17 +33,19 @@ internal sealed class World
 
     internal StepLog Log { get; }
 
+    /// <summary>What the threads share at marked operations.</summary>
+    internal StoreBuffers Memory { get; set; }
+
     internal Faults Faults { get; }
 
     internal Detectors Detectors { get; }
-
-    /// <summary>What the run is determined by, for findings.</summary>
-    internal ulong Seed { get; set; }
 
     /// <summary>The loops that run here.</summary>
     internal List<SimLoop> Loops { get; } = [];
 
     internal SimClock Clock { get; } = new();
+
+    internal PagePool Pages { get; } = new();
 
     internal Scheduler Scheduler { get; }
 
@@ -80,19 +83,46 @@ internal sealed class World
         Detectors.Blocking(thread);
         thread.BeginBlock(deadline);
         Scheduler.Block(thread);
+        if (thread.Process.HasExited)
+            throw new ProcessEndedException();
         return !thread.TimedOut;
     }
 
     /// <summary>
+    /// One round of wait_event_interruptible: sleeps in a queue until told, or has a signal taken care of. The caller then looks for himself:
+    /// 0, or -EINTR.
+    /// </summary>
+    internal int WaitIn(SimThread thread, WaitQueue queue, bool exclusive)
+    {
+        if (thread.HasSignal)
+            return thread.Process.Interrupt(thread);
+        var entry = new ThreadWait(thread) { IsExclusive = exclusive };
+        if (exclusive)
+            queue.AddLast(entry);
+        else
+            queue.AddFirst(entry);
+        try
+        {
+            Block(thread, Never);
+        }
+        finally
+        {
+            entry.Leave();
+        }
+
+        return 0;
+    }
+
+    /// <summary>
     /// For a call that would block on <paramref name="file"/> until one of <paramref name="conditions"/> may hold: 0 once it may, or the
-    /// negated errno the call returns: EAGAIN for a non-blocking file, EINTR for a signal.
+    /// negated errno the call returns: EAGAIN for a non-blocking file, EINTR for a signal with a handler that does not ask for a restart.
     /// </summary>
     internal int BlockOn(SimThread thread, SimFile file, EpollEvents conditions)
     {
         if (file.IsNonBlocking)
             return -(int)Errno.EAGAIN;
         if (thread.HasSignal)
-            return -(int)Errno.EINTR;
+            return thread.Process.Interrupt(thread);
         var first = new ThreadWait(thread, conditions);
         ThreadWait? second = file.SecondWaitQueue == null ? null : new ThreadWait(thread, conditions);
         file.WaitQueue.AddFirst(first);
@@ -110,7 +140,7 @@ internal sealed class World
             file.Drop();
         }
 
-        return thread.HasSignal ? -(int)Errno.EINTR : 0;
+        return 0; // what was waited for beats a signal
     }
 
     /// <summary>A stepped loop called something that would block the one thread they all run on.</summary>

@@ -66,7 +66,7 @@ public sealed class EventSignal : IDisposable
         internal unsafe void Signal(ulong count)
         {
             // The lock keeps the number from being closed, and perhaps reused, between the look at it and the write.
-            lock (_closing)
+            using (Marks.Enter(Mark.SignalLock, _closing))
             {
                 ObjectDisposedException.ThrowIf(_closed, typeof(EventSignal));
                 int fd = FileDescriptor;
@@ -78,7 +78,7 @@ public sealed class EventSignal : IDisposable
 
         protected override void Dispose(bool disposing)
         {
-            lock (_closing)
+            using (Marks.Enter(Mark.SignalLock, _closing))
                 _closed = true;
             base.Dispose(disposing);
         }

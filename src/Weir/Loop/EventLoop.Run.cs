@@ -78,8 +78,14 @@ public sealed partial class EventLoop
         }
         finally
         {
-            CloseDown();
-            LeaveThread(contextBefore);
+            try
+            {
+                CloseDown();
+            }
+            finally
+            {
+                LeaveThread(contextBefore); // also when the kernel throws
+            }
         }
 
         return Outcome();

@@ -102,7 +102,7 @@ public sealed partial class EventLoop
                 break;
             case WaitKind.Spin:
                 Call(Hook.WaitEnded, events);
-                if (events == 0 && _queue.InboxIsEmpty && Now < _spinEnd)
+                if (events == 0 && _queue.InboxIsEmpty(Mark.SpinLook) && Now < _spinEnd)
                 {
                     Call(Hook.WaitStarting, 0);
                     return;
@@ -173,7 +173,7 @@ public sealed partial class EventLoop
             return;
         }
 
-        if (!_queue.InboxIsEmpty)
+        if (!_queue.InboxIsEmpty(Mark.LastLook))
         {
             _queue.State.Leave();
             PrepareLookNowAndThen();

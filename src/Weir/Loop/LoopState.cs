@@ -42,6 +42,7 @@ internal enum WakeDebt
 /// poster puts its entry there, a full fence follows, and only then it looks at the phase. So one of the two sees the other.</para>
 /// <para>Closing: a waker counts itself in before it promises and out after it has written, and <see cref="Stop"/> waits for the count,
 /// so that no wake-up is written to a descriptor that was closed and became a stranger's.</para>
+/// <para>All of it is marked (<see cref="Marks"/>) but for the statistics.</para>
 /// </remarks>
 internal sealed class LoopState
 {
@@ -51,13 +52,22 @@ internal sealed class LoopState
     /// <summary>The latest deadline that can be published, in nanoseconds: 36 years of uptime. Later ones count as never.</summary>
     private const long Never = long.MaxValue >> PhaseBits;
 
-    private long _word = (long)LoopPhase.Running;
-    private int _wakers;
+    private MarkedInt64 _word;
+    private MarkedInt64 _wakers;
     private long _wakesOwed;
     private long _wakesSaved;
 
+    internal LoopState()
+    {
+        _word = new MarkedInt64(this, (long)LoopPhase.Running);
+        _wakers = new MarkedInt64(this, 0);
+    }
+
     /// <summary>The phase at this moment; it may have changed by the time the caller looks at it.</summary>
-    internal LoopPhase Phase => PhaseOf(Volatile.Read(ref _word));
+    internal LoopPhase Phase => PhaseOf(_word.Read(Mark.Phase));
+
+    /// <summary>As <see cref="Phase"/>, for onlookers.</summary>
+    internal LoopPhase PhaseAsSeen => PhaseOf(_word.Peek());
 
     /// <summary>Wake-ups that cost a system call.</summary>
     internal long WakesOwed => Volatile.Read(ref _wakesOwed);
@@ -74,7 +84,7 @@ internal sealed class LoopState
     {
         while (true)
         {
-            long word = Volatile.Read(ref _word);
+            long word = _word.Read(Mark.BeginTurnLook);
             switch (PhaseOf(word))
             {
                 case LoopPhase.Running:
@@ -84,7 +94,7 @@ internal sealed class LoopState
                 default:
                     // RunAgain; Sleeping and Waking end in Leave before a turn begins. The exchange is a full fence: entries
                     // that posters put in before they set RunAgain are visible to the look at the inbox that follows.
-                    if (Interlocked.CompareExchange(ref _word, (long)LoopPhase.Running, word) == word)
+                    if (_word.CompareExchange(Mark.BeginTurn, (long)LoopPhase.Running, word) == word)
                         return true;
                     break;
             }
@@ -95,7 +105,7 @@ internal sealed class LoopState
     internal bool TrySleep(long deadline)
     {
         long sleeping = (Math.Clamp(deadline, 0, Never) << PhaseBits) | (long)LoopPhase.Sleeping;
-        return Interlocked.CompareExchange(ref _word, sleeping, (long)LoopPhase.Running) == (long)LoopPhase.Running;
+        return _word.CompareExchange(Mark.TrySleep, sleeping, (long)LoopPhase.Running) == (long)LoopPhase.Running;
     }
 
     /// <summary>
@@ -104,10 +114,10 @@ internal sealed class LoopState
     /// </summary>
     internal void Leave()
     {
-        long word = Volatile.Read(ref _word);
+        long word = _word.Read(Mark.LeaveLook);
         while (PhaseOf(word) is LoopPhase.Sleeping or LoopPhase.Waking)
         {
-            long seen = Interlocked.CompareExchange(ref _word, (long)LoopPhase.Running, word);
+            long seen = _word.CompareExchange(Mark.Leave, (long)LoopPhase.Running, word);
             if (seen == word)
                 return;
             word = seen;
@@ -117,10 +127,10 @@ internal sealed class LoopState
     /// <summary>Ends the loop for all wakers, and returns when the last that had promised a wake-up has delivered it.</summary>
     internal void Stop()
     {
-        Interlocked.Exchange(ref _word, (long)LoopPhase.Stopped);
+        _word.Exchange(Mark.Stop, (long)LoopPhase.Stopped);
         SpinWait spin = default;
-        while (Volatile.Read(ref _wakers) != 0)
-            spin.SpinOnce();
+        while (_wakers.Read(Mark.StopWakers) != 0)
+            Marks.Spin(Mark.StopWakers, ref spin);
     }
 
     // Any thread.
@@ -133,8 +143,8 @@ internal sealed class LoopState
 
     private WakeDebt Wake(long deadline)
     {
-        Interlocked.MemoryBarrier(); // the entry before the look at the phase; the loop has its fence the other way round in TrySleep
-        long word = Volatile.Read(ref _word);
+        Marks.Fence(Mark.WakeFence); // the entry before the look at the phase; the loop has its fence the other way round in TrySleep
+        long word = _word.Read(Mark.WakeLook);
         while (true)
         {
             switch (PhaseOf(word))
@@ -146,7 +156,7 @@ internal sealed class LoopState
                     return WakeDebt.None;
                 case LoopPhase.Running:
                 {
-                    long seen = Interlocked.CompareExchange(ref _word, (long)LoopPhase.RunAgain, word);
+                    long seen = _word.CompareExchange(Mark.WakeAgain, (long)LoopPhase.RunAgain, word);
                     if (seen == word)
                     {
                         Interlocked.Increment(ref _wakesSaved);
@@ -161,15 +171,15 @@ internal sealed class LoopState
                 {
                     if (word >> PhaseBits <= deadline)
                         return WakeDebt.None;
-                    Interlocked.Increment(ref _wakers);
-                    long seen = Interlocked.CompareExchange(ref _word, (long)LoopPhase.Waking, word);
+                    _wakers.Increment(Mark.WakerIn);
+                    long seen = _word.CompareExchange(Mark.WakePromise, (long)LoopPhase.Waking, word);
                     if (seen == word)
                     {
                         Interlocked.Increment(ref _wakesOwed);
                         return WakeDebt.Owed;
                     }
 
-                    Interlocked.Decrement(ref _wakers);
+                    _wakers.Decrement(Mark.WakerOut);
                     word = seen;
                     break;
                 }
@@ -178,5 +188,5 @@ internal sealed class LoopState
     }
 
     /// <summary>The owed wake-up has been written; the loop may close its descriptors now.</summary>
-    internal void WakeDelivered() => Interlocked.Decrement(ref _wakers);
+    internal void WakeDelivered() => _wakers.Decrement(Mark.WakeDelivered);
 }

@@ -43,7 +43,7 @@ internal sealed class LoopSynchronizationContext(LoopWorkQueue queue) : Synchron
         }));
         if (!accepted)
             throw new InvalidOperationException("The loop has stopped and runs nothing more.");
-        done.Wait();
+        Marks.Wait(Mark.SendWait, done);
         failure?.Throw();
     }
 

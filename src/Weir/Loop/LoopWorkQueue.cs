@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-
 namespace Weir;
 
 /// <summary>
@@ -9,19 +7,20 @@ namespace Weir;
 internal sealed class LoopWorkQueue : WorkQueue
 {
     private readonly RunQueue _run = new();
-
-    // Lock-free but for the rare growth of a segment; a drained segment is used again, so steady posting allocates nothing.
-    private readonly ConcurrentQueue<RunEntry> _inbox = new();
+    private readonly Inbox _inbox;
     private readonly int _operationBudget;
     private readonly int _byteBudget;
+    private readonly Lock _claiming = new();
     private readonly List<RunEntry> _leftBehind = []; // what was still in the inbox when it was sealed
-    private volatile bool _isSealed;
+    private MarkedInt64 _isSealed; // 0 or 1
 
     internal LoopWorkQueue(LoopOptions options)
     {
         _operationBudget = options.TaskOperationBudget;
         _byteBudget = options.TaskByteBudget;
         Context = new LoopSynchronizationContext(this);
+        _inbox = new Inbox(this);
+        _isSealed = new MarkedInt64(this, 0);
     }
 
     internal override SynchronizationContext Context { get; }
@@ -31,14 +30,14 @@ internal sealed class LoopWorkQueue : WorkQueue
     /// <summary>Entries that wait for their turn, this loop's own.</summary>
     internal int RunCount => _run.Count;
 
-    internal bool InboxIsEmpty => _inbox.IsEmpty;
+    internal bool InboxIsEmpty(Mark site) => _inbox.IsEmpty(site);
 
     /// <summary>Whether the inbox holds anything that a sleeping loop is to be woken for. Timers need not be: it may wake by then anyway.</summary>
     internal bool HasPostThatWakes
     {
         get
         {
-            foreach (RunEntry entry in _inbox)
+            foreach (RunEntry entry in _inbox.Entries)
             {
                 if (entry.Target is not LoopWork { IsTimer: true })
                     return true;
@@ -70,7 +69,7 @@ internal sealed class LoopWorkQueue : WorkQueue
 
         if (State.Phase == LoopPhase.Stopped)
             return false;
-        _inbox.Enqueue(entry);
+        _inbox.Enqueue(Mark.InboxPut, entry);
         return Pay(State.Wake()) || WasTaken(entry);
     }
 
@@ -79,7 +78,7 @@ internal sealed class LoopWorkQueue : WorkQueue
         if (State.Phase == LoopPhase.Stopped)
             return false;
         var entry = new RunEntry(work);
-        _inbox.Enqueue(entry);
+        _inbox.Enqueue(Mark.InboxPut, entry);
         return Pay(State.WakeFor(deadline)) || WasTaken(entry);
     }
 
@@ -99,11 +98,11 @@ internal sealed class LoopWorkQueue : WorkQueue
     private bool WasTaken(in RunEntry entry)
     {
         SpinWait spin = default;
-        while (!_isSealed)
-            spin.SpinOnce();
-        lock (_leftBehind)
+        while (_isSealed.Read(Mark.SealLook) == 0)
+            Marks.Spin(Mark.SealLook, ref spin);
+        using (Marks.Enter(Mark.ClaimLock, _claiming))
         {
-            while (_inbox.TryDequeue(out RunEntry left))
+            while (_inbox.TryDequeue(Mark.ClaimTake, out RunEntry left))
                 _leftBehind.Add(left);
             for (int i = 0; i < _leftBehind.Count; i++)
             {
@@ -119,7 +118,7 @@ internal sealed class LoopWorkQueue : WorkQueue
     }
 
     /// <summary>Nothing is taken from the inbox any more.</summary>
-    internal void Seal() => _isSealed = true;
+    internal void Seal() => _isSealed.Write(Mark.Seal, 1);
 
     /// <summary>Something had to run on the thread pool that belonged here. Any thread.</summary>
     internal void CountHop() => Interlocked.Increment(ref HopsOffLoop);
@@ -130,7 +129,7 @@ internal sealed class LoopWorkQueue : WorkQueue
     /// </summary>
     internal void TakeInbox(int most)
     {
-        for (int left = most; left > 0 && _inbox.TryDequeue(out RunEntry entry); left--)
+        for (int left = most; left > 0 && _inbox.TryDequeue(Mark.InboxTake, out RunEntry entry); left--)
         {
             _run.Enqueue(entry);
             Posts++;

@@ -153,7 +153,7 @@ public class SleepTests : FindingTests
     {
         SimulationException finding = Assert.Throws<SimulationException>(() => Sim.Run(
             1,
-            async _ => await Task.Delay(1),
+            async _ => await Task.Delay(100),
             new SimOptions { Mode = mode, EscapePatience = TimeSpan.FromSeconds(10) }));
         Assert.True(finding.Kind == FindingKind.Escape, finding.Message);
     }

@@ -35,7 +35,7 @@ public class StarvationTests : FindingTests
     {
         SimOptions options = Watching(SimDetectors.Starvation);
         options.StarvationLimit = 10_000;
-        options.PreemptionProbability = 0;
+        (options.Strategy, options.PreemptionProbability) = (SimStrategy.Random, 0);
         SimulationException finding = Find(
             FindingKind.Starvation,
             (sim, raw) =>

@@ -1,15 +1,5 @@
 namespace Weir.Simulation;
 
-/// <summary>Nothing special ever happens: threads run until they block, and then the next in turn.</summary>
-internal sealed class RoundRobinStrategy : Strategy
-{
-    internal override int ChooseThread(List<SimThread> runnable, bool preempts) => 0;
-
-    internal override bool Strikes(double probability) => false;
-
-    internal override int Choose(ChoiceKind kind, int options) => 0;
-}
-
 /// <summary>Every choice is drawn, from a generator that a seed determines on every machine and runtime.</summary>
 internal sealed class RandomStrategy(ulong seed, double preemption) : Strategy
 {
@@ -26,20 +16,6 @@ internal sealed class RandomStrategy(ulong seed, double preemption) : Strategy
     internal override bool Strikes(double probability) => _random.NextDouble() < probability;
 
     internal override int Choose(ChoiceKind kind, int options) => _random.Next(options);
-}
-
-/// <summary>Takes the choices of an earlier run; after the last of them nothing special happens any more.</summary>
-internal sealed class ReplayStrategy(IReadOnlyList<int> taken) : Strategy
-{
-    private int _next;
-
-    internal override int ChooseThread(List<SimThread> runnable, bool preempts) => Next();
-
-    internal override bool Strikes(double probability) => Next() == 1;
-
-    internal override int Choose(ChoiceKind kind, int options) => Next();
-
-    private int Next() => _next < taken.Count ? taken[_next++] : 0;
 }
 
 /// <summary>SplitMix64 (Steele, Lea, Flood 2014). The same numbers everywhere, for ever.</summary>

@@ -1,0 +1,121 @@
+namespace Weir.Conformance.Rules;
+
+/// <summary>signalfd.</summary>
+public sealed class SignalFdTests : ConformanceTests
+{
+    [Fact, Rule(87)]
+    public void A_signal_is_readable_for_the_thread_that_it_waits_for() => Run(m =>
+    {
+        Fd set = m.Epoll();
+        m.Block(Signal.Standard);
+        Fd fd = m.SignalFd(Signal.Standard);
+        m.Add(set, fd, In);
+        m.Wait(set).IsEmpty();
+        m.Kill(Machine.Current, Signal.Standard);
+        m.Wait(set).Is((fd, In));
+        m.Wait(set).Is((fd, In));
+        m.Read(fd, 127).Is(EINVAL);
+        m.Read(fd, 128).Is(128);
+        m.Read(fd, 128).Is(EAGAIN);
+        m.Wait(set).IsEmpty();
+    });
+
+    [Fact, Rule(87)]
+    public void Another_threads_wait_drops_it_and_its_owner_sees_nothing() => Run(m =>
+    {
+        Fd set = m.Epoll();
+        m.Block(Signal.Standard);
+        Fd fd = m.SignalFd(Signal.Standard);
+        m.Add(set, fd, In);
+        m.Kill(Machine.Current, Signal.Standard);
+        MachineThread other = m.Start("other", () =>
+        {
+            m.Poll(fd).Is(0);
+            m.Wait(set).IsEmpty();
+        });
+        m.Join(other);
+        m.Poll(fd).Is(In);
+        m.Wait(set).IsEmpty();
+        m.Mod(set, fd, In);
+        m.Wait(set).Is((fd, In));
+    });
+
+    [Fact, Rule(88)]
+    public void Raising_a_pending_standard_signal_again_is_no_edge() => Run(m =>
+    {
+        Fd set = m.Epoll();
+        m.Block(Signal.Standard);
+        Fd fd = m.SignalFd(Signal.Standard);
+        m.Add(set, fd, In | EdgeTriggered);
+        m.Kill(Machine.Current, Signal.Standard);
+        m.Wait(set).Is((fd, In));
+        m.Kill(Machine.Current, Signal.Standard);
+        m.Wait(set).IsEmpty();
+        m.Read(fd, 256).Is(128);
+        m.Kill(Machine.Current, Signal.Standard);
+        m.Wait(set).Is((fd, In));
+    });
+
+    [Fact, Rule(88)]
+    public void Raising_a_pending_real_time_signal_again_is_one() => Run(m =>
+    {
+        Fd set = m.Epoll();
+        m.Block(Signal.Handled);
+        Fd fd = m.SignalFd(Signal.Handled);
+        m.Add(set, fd, In | EdgeTriggered);
+        m.Kill(Machine.Current, Signal.Handled);
+        m.Wait(set).Is((fd, In));
+        m.Kill(Machine.Current, Signal.Handled);
+        m.Wait(set).Is((fd, In));
+        m.Read(fd, 512).Is(256);
+    });
+}
+
+/// <summary>pidfd.</summary>
+[Collection(Alone.Name)]
+public sealed class PidFdTests : ConformanceTests
+{
+    [SinceFact(5, 4), Rule(89)]
+    public void A_process_that_has_exited_is_readable() => Run(m =>
+    {
+        Fd set = m.Epoll();
+        MachineChild child = m.StartChild();
+        Fd fd = m.PidFd(child);
+        m.Add(set, fd, In | Out | EdgeTriggered);
+        m.Wait(set).IsEmpty();
+        m.Poll(fd).Is(0);
+        m.End(child);
+        m.Wait(set).Is((fd, In));
+        m.Poll(fd).Is(In);
+        m.Read(fd, 8).Is(EINVAL);
+        m.Reap(child).Is(0);
+    });
+
+    // Earlier kernels leave it at IN.
+    [SinceFact(6, 10), Rule(89)]
+    public void A_process_that_has_been_reaped_is_hung_up_too() => Run(m =>
+    {
+        Fd set = m.Epoll();
+        MachineChild child = m.StartChild();
+        Fd fd = m.PidFd(child);
+        m.Add(set, fd, In | EdgeTriggered);
+        m.End(child);
+        m.Wait(set).Is((fd, In));
+        m.Reap(child).Is(0);
+        m.Poll(fd).Is(In | Hup);
+        m.Wait(set).Is((fd, In | Hup));
+    });
+
+    [SinceFact(5, 4), Rule(89)]
+    public void An_exit_wakes_a_waiter() => Run(m =>
+    {
+        Fd set = m.Epoll();
+        MachineChild child = m.StartChild();
+        Fd fd = m.PidFd(child);
+        m.Add(set, fd, In);
+        MachineThread thread = m.StartBlocked("waiter", () => m.Wait(set, Machine.Forever).Is((fd, In)));
+        m.End(child);
+        m.Join(thread);
+        m.Reap(child).Is(0);
+    });
+}

@@ -1,0 +1,91 @@
+namespace Weir.Simulation.Tests;
+
+// Two threads of m and n calls: before each call, and where a thread begins, the other may go on, so that they consist of m + 1 and n + 1 pieces.
+public class ScheduleTreeTests
+{
+    [Theory]
+    [InlineData(1, 1, 6)] // 4 over 2
+    [InlineData(2, 2, 20)] // 6 over 3
+    [InlineData(3, 2, 35)] // 7 over 4
+    [InlineData(4, 4, 252)] // 10 over 5
+    public void All_interleavings_of_two_threads_are_run(int first, int second, long expected)
+    {
+        ExploreResult result = Explore(RacyPrograms.Callers(first, second), bound: 100);
+        Assert.True(result.IsExhausted);
+        Assert.Equal(expected, result.Runs);
+        Assert.Equal(expected, result.Schedules);
+    }
+
+    [Theory]
+    [InlineData(2, 2, 0, 2)] // either first
+    [InlineData(2, 2, 1, 6)] // and either stopped before one of its calls
+    [InlineData(3, 5, 1, 2 + 3 + 5)]
+    [InlineData(3, 3, 2, 2 + 6 + 2 * 3 * 3)] // and the other stopped before one of its own
+    public void Preemptions_are_bounded(int first, int second, int bound, long expected)
+        => Assert.Equal(expected, Explore(RacyPrograms.Callers(first, second), bound).Runs);
+
+    [Fact]
+    public void Three_threads_that_are_not_stopped_run_in_all_orders()
+        => Assert.Equal(6, Explore(RacyPrograms.Callers(3, 1, 2), bound: 0).Runs);
+
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(1, 1 + 2 + 1)] // 0 1 2; 1 2 0, 2 0 1; 0 2 1
+    [InlineData(2, 6)]
+    public void Free_choices_can_be_bounded_too(int delays, long expected)
+        => Assert.Equal(expected, Explore(RacyPrograms.Callers(1, 1, 1), bound: 0, options => options.DelayBound = delays).Runs);
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(5)]
+    public void Each_schedule_is_run_once_whatever_the_number_of_workers(int parallelism)
+    {
+        var seen = new HashSet<string>();
+        ExploreResult result = new Explorer(
+            sim =>
+            {
+                int fd = sim.Kernel.EventFd(0, EventFdFlags.NonBlock);
+                var order = new List<char>();
+                foreach (char name in "ab")
+                {
+                    sim.Thread(name.ToString(), () =>
+                    {
+                        for (int i = 0; i < 4; i++)
+                        {
+                            order.Add(name);
+                            RacyPrograms.Write(sim.Kernel, fd);
+                        }
+
+                        order.Add(name);
+                        if (order.Count < 10)
+                            return;
+                        lock (seen)
+                            Assert.True(seen.Add(string.Concat(order)) || order.SequenceEqual("aaaaabbbbb")); // the first run is done twice
+                    });
+                }
+            },
+            new ExploreOptions { Mode = SimMode.Threads, PreemptionBound = 100, Parallelism = parallelism }).Run();
+        Assert.Equal(252, result.Runs);
+        Assert.Equal(252, seen.Count);
+    }
+
+    [Fact]
+    public void A_tree_that_is_cut_off_is_not_exhausted()
+    {
+        ExploreResult result = Explore(RacyPrograms.Callers(4, 4), bound: 100, options => options.Runs = 100);
+        Assert.Equal(100, result.Runs);
+        Assert.False(result.IsExhausted);
+    }
+
+    [Fact]
+    public void Time_can_be_limited()
+        => Assert.False(Explore(RacyPrograms.Callers(1000, 1000), bound: 100, options => options.TimeLimit = TimeSpan.FromMilliseconds(50)).IsExhausted);
+
+    private static ExploreResult Explore(Action<Sim> start, int bound, Action<ExploreOptions>? configure = null)
+    {
+        var options = new ExploreOptions { Mode = SimMode.Threads, PreemptionBound = bound };
+        configure?.Invoke(options);
+        return new Explorer(start, options).Run();
+    }
+}
