@@ -15,27 +15,27 @@ internal sealed class ScheduleWords(World world)
     {
         string next = runnable[taken].Name;
         Add(preempts
-            ? $"{runnable[0].Name} was stopped {Where(runnable[0])}; {next} ran instead"
+            ? $"{runnable[0].Name} was stopped {Where(runnable[0], "before")}; {next} ran instead"
             : $"{next} ran, although it was {runnable[0].Name}'s turn");
     }
 
-    internal void Struck() => Add($"a fault struck {Where(world.CurrentThread)}");
+    internal void Struck() => Add($"a fault struck {Where(world.CurrentThread, "in")}");
 
-    internal void WentAnotherWay(int taken, int options) => Add($"the world took way {taken + 1} of {options} {Where(world.CurrentThread)}");
+    internal void WentAnotherWay(int taken, int options) => Add($"the world took way {taken + 1} of {options} {Where(world.CurrentThread, "in")}");
 
-    internal void HeldStore() => Add($"a store of {world.CurrentThread?.Name ?? "a thread"} was held back");
+    internal void HeldStore() => Add($"the stores of {world.CurrentThread?.Name ?? "a thread"} were held back {Where(world.CurrentThread, "at")}");
 
-    private static string Where(SimThread? thread)
+    private static string Where(SimThread? thread, string preposition)
     {
         if (thread == null)
             return "by itself";
         if (thread.Call == SystemCall.None)
-            return "between two calls";
+            return thread.Site is { } site ? $"{preposition} the marked operation {site}" : "between two calls";
         string call = thread.Call.ManName();
         if (thread.CallDescriptor < 0)
-            return $"at {call}()";
-        string kind = thread.Process.Descriptors.Find(thread.CallDescriptor)?.Kind ?? "closed";
-        return $"at {call}(fd {thread.CallDescriptor} {kind})";
+            return $"{preposition} {call}()";
+        string kind = thread.CallProcess.Descriptors.Find(thread.CallDescriptor)?.Kind ?? "closed";
+        return $"{preposition} {call}(fd {thread.CallDescriptor} {kind})";
     }
 
     private void Add(string line)

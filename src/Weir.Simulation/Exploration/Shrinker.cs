@@ -16,6 +16,7 @@ internal sealed class Shrinker
     private readonly SimulationException _finding;
     private readonly TimeSpan _limit;
     private readonly long _began = Stopwatch.GetTimestamp();
+    private readonly HashSet<ulong> _tried = []; // by their hashes
     private List<Choice> _best;
     private Cost _cost;
     private long _points;
@@ -145,13 +146,17 @@ internal sealed class Shrinker
             for (int from = Schedule.TakenOf(_best).Length - size; from >= 0 && !IsOver; from--)
             {
                 int[] taken = Schedule.TakenOf(_best);
-                if (from + size <= taken.Length)
+                if (from + size <= taken.Length && TouchesSpecial(taken, from, size))
                     better |= Try([.. taken[..from], .. taken[(from + size)..]]);
             }
         }
 
         return better;
     }
+
+    // To take plain ones out from among plain ones changes nothing.
+    private static bool TouchesSpecial(int[] taken, int from, int size)
+        => taken.AsSpan(from, Math.Min(size + 1, taken.Length - from)).ContainsAnyExcept(0);
 
     private bool LowerValues()
     {
@@ -197,7 +202,7 @@ internal sealed class Shrinker
 
     private bool Try(int[] taken, bool orEqual = false)
     {
-        if (IsOver || !Fails(taken, out List<Choice> choices, out long steps))
+        if (IsOver || !_tried.Add(Hash(taken)) || !Fails(taken, out List<Choice> choices, out long steps))
             return false;
         var cost = Cost.Of(choices, steps);
         int order = cost.CompareTo(_cost);
@@ -206,6 +211,16 @@ internal sealed class Shrinker
         _best = [.. choices];
         _cost = cost;
         return true;
+    }
+
+    // FNV-1a, of all but the plain ones at the end.
+    private static ulong Hash(int[] taken)
+    {
+        ulong hash = 14695981039346656037;
+        int length = taken.AsSpan().LastIndexOfAnyExcept(0) + 1;
+        for (int i = 0; i < length; i++)
+            hash = (hash ^ (uint)taken[i]) * 1099511628211;
+        return hash;
     }
 
     private bool Fails(int[] taken, out List<Choice> choices, out long steps)

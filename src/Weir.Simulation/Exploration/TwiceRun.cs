@@ -32,6 +32,11 @@ internal sealed class TwiceRun
             twice._world = world;
             world.Log.Listener += twice.Compare;
         });
+        // An escape is known by its own name, and explains what differs.
+        if (first.Finding is { Kind: FindingKind.Escape })
+            return first;
+        if (second.Finding is { Kind: FindingKind.Escape })
+            return second;
         string? difference = twice.Difference(first, firstTaken, second);
         if (difference == null)
             return first;
@@ -63,7 +68,7 @@ internal sealed class TwiceRun
         if (_next < _first.Count)
             return Describe(_next, FirstText(_next), "(the run had ended)");
         if (first.Finding == null != (second.Finding == null) || (first.Finding != null && !first.Finding.IsLike(second.Finding!)))
-            return $"Step by step they were, but not in how they ended.\n  first run:  {first.Finding?.Finding ?? "well"}\n  second run: {second.Finding?.Finding ?? "well"}";
+            return $"Step by step they were, but not in how they ended.\n  first run:  {first.Finding?.Summary ?? "well"}\n  second run: {second.Finding?.Summary ?? "well"}";
         List<Choice> secondTaken = second.Choices.Taken;
         for (int i = 0; i < Math.Max(firstTaken.Count, secondTaken.Count); i++)
         {
@@ -88,7 +93,7 @@ internal sealed class TwiceRun
         return Text(step, step.Thread < 0 ? "-" : step.Thread < _names.Count ? _names[step.Thread] : $"thread {step.Thread}");
     }
 
-    private static string Text(in Step step, string thread) => $"{StepText.Moment(step.Time)} {thread}: {StepText.What(step)}";
+    private static string Text(in Step step, string thread) => $"{StepText.Moment(step.Time)} {thread}: {StepText.What(step).TrimStart()}";
 
     private static bool AreSame(in Step a, in Step b)
         => a.Time == b.Time && a.Thread == b.Thread && a.Kind == b.Kind && a.Call == b.Call && a.Fd == b.Fd && a.Result == b.Result && a.Events == b.Events

@@ -45,24 +45,32 @@ internal sealed class PipeFile : SimFile
     internal override EpollEvents Poll()
     {
         _pipe.IsPolled = true;
-        EpollEvents mask = EpollEvents.None;
-        if (_reads)
-        {
-            if (!_pipe.IsEmpty)
-                mask |= EpollEvents.In | EpollEvents.RdNorm;
-            if (_pipe.Writers == 0 && OpenedAtWriter != _pipe.WriterCounter)
-                mask |= EpollEvents.Hup;
-        }
+        return Readiness;
+    }
 
-        if (_writes)
+    internal override EpollEvents Readiness
+    {
+        get
         {
-            if (!_pipe.IsFull)
-                mask |= EpollEvents.Out | EpollEvents.WrNorm;
-            if (_pipe.Readers == 0)
-                mask |= EpollEvents.Err;
-        }
+            EpollEvents mask = EpollEvents.None;
+            if (_reads)
+            {
+                if (!_pipe.IsEmpty)
+                    mask |= EpollEvents.In | EpollEvents.RdNorm;
+                if (_pipe.Writers == 0 && OpenedAtWriter != _pipe.WriterCounter)
+                    mask |= EpollEvents.Hup;
+            }
 
-        return mask;
+            if (_writes)
+            {
+                if (!_pipe.IsFull)
+                    mask |= EpollEvents.Out | EpollEvents.WrNorm;
+                if (_pipe.Readers == 0)
+                    mask |= EpollEvents.Err;
+            }
+
+            return mask;
+        }
     }
 
     internal override nint Read(SimThread thread, ref UserBuffer buffer) => _pipe.Read(thread, !IsNonBlocking, ref buffer);

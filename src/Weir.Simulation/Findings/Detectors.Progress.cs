@@ -37,7 +37,7 @@ internal sealed partial class Detectors
 
         Found(
             FindingKind.BusyLoop,
-            $"{thread.Name} has made {watch.IdleCalls} calls in a row without achieving anything; the last, {Report.Call(thread)}, returned {StepText.Result(thread.Call, result)}.",
+            $"{thread.Name} has made {watch.IdleCalls} calls in a row without achieving anything; the last, {Report.Call(thread)}, returned {StepText.Result(result)}.",
             AdviceFor(thread, result));
     }
 

@@ -95,10 +95,9 @@ internal static class Report
     {
         if (!file.CanPoll)
             return "cannot be polled";
-        // An instance drops stale items when it is polled: asking it would change what is being reported.
         string text = file is EpollFile epoll
             ? $"{epoll.Items.Count} registered, {epoll.ReadyItems.Count()} queued"
-            : file.Poll() is var now && now != EpollEvents.None ? $"ready {StepText.Mask(now)}" : "not ready";
+            : file.Readiness is var now && now != EpollEvents.None ? $"ready {StepText.Mask(now)}" : "not ready";
         if (file.Held != EpollEvents.None)
             text += $" ({StepText.Mask(file.Held)} held back by a fault)";
         if (file.References > 1)

@@ -15,9 +15,6 @@ public sealed partial class SimulationException
     /// <summary>What was found, and how to see it again.</summary>
     public override string Message => _schedule == null ? base.Message : $"{base.Message}{Environment.NewLine}{_schedule}";
 
-    /// <summary>What was found alone.</summary>
-    internal string Finding => base.Message;
-
     /// <summary>Says which run found it. The last to say so is right.</summary>
     /// <param name="exact">The run's seed and choices.</param>
     /// <param name="seedIsEnough">The same comes out of the seed alone, with the same options.</param>

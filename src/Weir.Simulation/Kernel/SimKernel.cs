@@ -68,9 +68,9 @@ public sealed unsafe partial class SimKernel : Kernel
         thread.CallDescriptor = fd;
         thread.CallProcess = this;
         thread.CallOperation = operation;
-        World.Log.Entered(thread, call, fd);
         if (thread.HasSignal && !thread.WaitIsOver)
             EnterWithSignal(thread);
+        World.Log.Entered(thread);
         return new Call(World, thread, World.Faults.Before(thread, call, fd));
     }
 

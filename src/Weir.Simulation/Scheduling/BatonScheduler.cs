@@ -20,12 +20,17 @@ internal sealed class BatonScheduler : Scheduler
     private SimThread? _outside;
     private ExceptionDispatchInfo? _failure;
     private bool _ended;
+    private SimThread? _sliceOf;
+    private int _sliceUsed;
 
     internal BatonScheduler(World world) => _world = world;
 
     internal override long Now => _world.Clock.Now;
 
     internal override bool HasEnded => _ended;
+
+    /// <summary>It looks who goes on.</summary>
+    internal bool IsDeciding { get; private set; }
 
     internal override bool IsHeldByCaller => SimThread.Current == _running;
 
@@ -330,6 +335,19 @@ internal sealed class BatonScheduler : Scheduler
     /// <summary>Who goes on. Null: all have ended, or none ever will go on.</summary>
     private SimThread? PickNext(SimThread? running)
     {
+        IsDeciding = true;
+        try
+        {
+            return Decide(running);
+        }
+        finally
+        {
+            IsDeciding = false;
+        }
+    }
+
+    private SimThread? Decide(SimThread? running)
+    {
         while (!_ended)
         {
             _world.Clock.FireDue();
@@ -343,11 +361,14 @@ internal sealed class BatonScheduler : Scheduler
                 else if (!MoveClock())
                     throw _world.Detectors.Stuck();
             }
+            else if (preempts && _runnable.Count > 1 && HasUsedItsSlice(running!))
+            {
+                preempts = false;
+                _runnable.RemoveAt(0);
+            }
 
             if (_runnable.Count > 0)
-            {
                 return _runnable[_world.Choices.Thread(_runnable, preempts)];
-            }
 
             if (MoveClock())
                 continue;
@@ -357,6 +378,22 @@ internal sealed class BatonScheduler : Scheduler
         }
 
         return null;
+    }
+
+    // One that makes so many calls in a row waits for somebody else, by trying again and again: others get a turn, whatever the strategy.
+    private bool HasUsedItsSlice(SimThread running)
+    {
+        const int Slice = 500;
+        if (running != _sliceOf)
+        {
+            _sliceOf = running;
+            _sliceUsed = 0;
+        }
+
+        if (++_sliceUsed < Slice)
+            return false;
+        _sliceUsed = 0;
+        return true;
     }
 
     // Nobody can run: time passes until the next event. False: there is none, or nobody left for whom it could matter.

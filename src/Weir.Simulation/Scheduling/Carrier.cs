@@ -38,8 +38,8 @@ internal sealed class Carrier
             Action body = _body!;
             _body = null;
             body();
-            // What a simulated thread left on the real one is not for the next.
-            SynchronizationContext.SetSynchronizationContext(null);
+            // What a simulated thread left on the real one is not for the next: a loop whose end was cut short has not left it.
+            EventLoop.LeaveThread(null);
             Idle.Add(this);
         }
     }

@@ -7,8 +7,9 @@ namespace Weir.Simulation;
 /// </summary>
 internal sealed class PctStrategy : Strategy
 {
-    // One that goes on for so long while others could run waits for them, spinning; the algorithm itself would let it do so for ever.
-    private const int Patience = 1000;
+    // One that goes on for so long while others could run waits for them, spinning; the algorithm itself would let it do so for ever. Less than
+    // the scheduler's slice.
+    private const int Patience = 400;
 
     // Where the number of steps is not known, each run takes it for one of these powers of two.
     private const int LeastScale = 3, MostScale = 13;

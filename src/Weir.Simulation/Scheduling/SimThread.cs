@@ -61,6 +61,9 @@ internal sealed class SimThread
     /// <summary>The call it is in or about to enter, for findings.</summary>
     internal SystemCall Call { get; set; }
 
+    /// <summary>Outside of a call: the marked operation that it came to last.</summary>
+    internal Mark? Site { get; set; }
+
     /// <summary>The descriptor that call is about.</summary>
     internal int CallDescriptor { get; set; } = -1;
 

@@ -44,10 +44,10 @@ internal sealed class StepLog(World world)
         }
     }
 
-    internal void Entered(SimThread thread, SystemCall call, int fd)
+    internal void Entered(SimThread thread)
     {
         if (Listener != null)
-            Listener(new Step(world.Now, thread.Id, StepKind.Entered, call, fd, 0, null, 0));
+            Listener(new Step(world.Now, thread.Id, StepKind.Entered, thread.Call, thread.CallDescriptor, 0, null, (EpollEvents)thread.CallOperation));
     }
 
     internal void Called(SimThread thread, SystemCall call, int fd, long result)

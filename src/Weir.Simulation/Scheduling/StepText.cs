@@ -14,7 +14,7 @@ internal static class StepText
         (EpollEvents.OneShot, "ONESHOT"), (EpollEvents.EdgeTriggered, "ET"),
     ];
 
-    /// <summary>One line: when, which thread, what. <c>0.001200000  main  read(fd 7) = EAGAIN</c></summary>
+    /// <summary>One line: when, which thread, what. <c>0.001200000  main  read(7) = -EAGAIN</c></summary>
     internal static string Line(World world, in Step step)
     {
         var line = new StringBuilder();
@@ -25,32 +25,57 @@ internal static class StepText
     /// <summary>What happened in it, without time and thread.</summary>
     internal static string What(in Step step) => AppendWhat(new StringBuilder(), step).ToString();
 
-    private static StringBuilder AppendWhat(StringBuilder line, in Step step) => step.Kind switch
+    private static StringBuilder AppendWhat(StringBuilder line, in Step step)
     {
-        StepKind.Call => line.Append(Call(step.Call, step.Fd, null, (EpollOp)(int)step.Events)).Append(" = ").Append(Result(step.Call, step.Result)),
-        StepKind.Entered => line.Append(Call(step.Call, step.Fd, null)).Append(" ..."),
-        StepKind.Woken => line.Append("  wakes ").Append(((SimThread)step.Subject!).Name),
-        StepKind.Queued => line.Append("  queued in ").Append(EpollOf(step.Subject)).Append(": ").Append(ItemOf(step.Subject)),
-        StepKind.Delivered => line.Append("  delivered by ").Append(EpollOf(step.Subject)).Append(": ").Append(ItemOf(step.Subject)).Append(" is ").Append(Mask(step.Events)),
-        StepKind.Released => line.Append("  the last reference to ").Append(step.Subject).Append(" is gone"),
-        _ => line.Append("  ").Append(step.Subject),
-    };
-
-    /// <summary>A call and its descriptor: <c>read(fd 7 eventfd)</c>, <c>epoll_ctl(ADD, fd 7)</c>.</summary>
-    /// <param name="call">Which call.</param>
-    /// <param name="fd">The descriptor it is about; negative: none.</param>
-    /// <param name="kind">What the descriptor is; null: unknown.</param>
-    /// <param name="operation">The operation of epoll_ctl; 0: unknown.</param>
-    internal static string Call(SystemCall call, int fd, string? kind, EpollOp operation = 0)
-    {
-        string first = call != SystemCall.EpollCtl ? "" : operation switch
+        switch (step.Kind)
         {
-            EpollOp.Add => "ADD, ",
-            EpollOp.Delete => "DEL, ",
-            EpollOp.Modify => "MOD, ",
-            _ => "",
-        };
-        return fd < 0 ? $"{call.ManName()}()" : $"{call.ManName()}({first}fd {fd}{(kind == null ? "" : " ")}{kind})";
+            case StepKind.Call:
+                AppendCall(line, step.Call, step.Fd, step.Events);
+                return line.Append(" = ").Append(Result(step.Result));
+            case StepKind.Entered:
+                AppendCall(line, step.Call, step.Fd, step.Events);
+                return line.Append(" ...");
+            case StepKind.Woken:
+                return line.Append("  wakes ").Append(((SimThread)step.Subject!).Name);
+            case StepKind.Queued:
+                return line.Append("  queued in ").Append(EpollOf(step.Subject)).Append(": ").Append(ItemOf(step.Subject));
+            case StepKind.Delivered:
+                return line.Append("  delivered by ").Append(EpollOf(step.Subject)).Append(": ").Append(ItemOf(step.Subject))
+                    .Append(" is ").Append(Mask(step.Events));
+            case StepKind.Released:
+                return line.Append("  the last reference to ").Append(step.Subject).Append(" is gone");
+            default:
+                return line.Append("  ").Append(step.Subject);
+        }
+    }
+
+    /// <summary>A call and its descriptor, of which <paramref name="kind"/> says what it is: <c>epoll_ctl(ADD, 7 eventfd)</c>.</summary>
+    internal static string Call(SystemCall call, int fd, EpollEvents detail, string? kind)
+    {
+        var line = new StringBuilder();
+        AppendCall(line, call, fd, detail, kind);
+        return line.ToString();
+    }
+
+    private static void AppendCall(StringBuilder line, SystemCall call, int fd, EpollEvents detail, string? kind = null)
+    {
+        line.Append(call.ManName()).Append('(');
+        if (call == SystemCall.EpollCtl)
+        {
+            line.Append((EpollOp)(int)detail switch
+            {
+                EpollOp.Add => "ADD, ",
+                EpollOp.Delete => "DEL, ",
+                EpollOp.Modify => "MOD, ",
+                _ => "",
+            });
+        }
+
+        if (fd >= 0)
+            line.Append(fd);
+        if (kind != null)
+            line.Append(' ').Append(kind);
+        line.Append(')');
     }
 
     private static string EpollOf(object? subject) => subject is EpollItem item ? item.Epoll.ToString() : "epoll";
@@ -60,15 +85,9 @@ internal static class StepText
     /// <summary>The name of a thread by its number.</summary>
     internal static string ThreadName(World world, int thread) => (uint)thread < (uint)world.Threads.Count ? world.Threads[thread].Name : "-";
 
-    /// <summary>What a call returned: a number, a descriptor, the name of an error.</summary>
-    internal static string Result(SystemCall call, long result)
-        => result < 0 ? ((Errno)(int)-result).ToString()
-            : ReturnsDescriptor(call) ? $"fd {result}" : result.ToString(CultureInfo.InvariantCulture);
-
-    /// <summary>Whether a call's result, if it is no error, is a descriptor.</summary>
-    internal static bool ReturnsDescriptor(SystemCall call) => call
-        is SystemCall.Open or SystemCall.Dup3 or SystemCall.Socket or SystemCall.Accept4 or SystemCall.EpollCreate1 or SystemCall.EventFd
-        or SystemCall.TimerFdCreate or SystemCall.SignalFd or SystemCall.PidFdOpen or SystemCall.InotifyInit;
+    /// <summary>What a call returned: a number, or the name of an error.</summary>
+    internal static string Result(long result)
+        => result < 0 && Enum.IsDefined((Errno)(int)-result) ? $"-{(Errno)(int)-result}" : result.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>A mask by the names of epoll_ctl(2): <c>IN|RDHUP|ET</c>; what bits have no name comes as a number.</summary>
     internal static string Mask(EpollEvents events)

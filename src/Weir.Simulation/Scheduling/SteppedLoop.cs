@@ -80,7 +80,7 @@ internal sealed class SteppedLoop
             return;
         _thread.Call = SystemCall.EpollPWait2;
         _thread.CallDescriptor = _stepper.WaitDescriptor;
-        _world.Log.Entered(_thread, _thread.Call, _thread.CallDescriptor);
+        _world.Log.Entered(_thread);
         _parkedIn = epoll;
         epoll.AddWaiter(_wait);
         _thread.BeginBlock(deadline);

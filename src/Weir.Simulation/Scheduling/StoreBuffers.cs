@@ -13,47 +13,47 @@ internal class StoreBuffers(World world)
 
     internal virtual long Read(SimThread thread, Mark site, MarkedPlace place)
     {
-        Point(thread);
+        Point(thread, site);
         return Look(thread, place);
     }
 
     internal virtual void Store(SimThread thread, Mark site, MarkedStore store)
     {
-        Point(thread);
+        Point(thread, site);
         Buffer(thread, store);
     }
 
     internal virtual long CompareExchange(SimThread thread, Mark site, MarkedCell cell, long value, long comparand)
     {
-        Point(thread);
+        Point(thread, site);
         Drain(thread);
         return cell.CompareExchange(value, comparand);
     }
 
     internal virtual long Exchange(SimThread thread, Mark site, MarkedCell cell, long value)
     {
-        Point(thread);
+        Point(thread, site);
         Drain(thread);
         return cell.Exchange(value);
     }
 
     internal virtual long Add(SimThread thread, Mark site, MarkedCell cell, long change)
     {
-        Point(thread);
+        Point(thread, site);
         Drain(thread);
         return cell.Add(change);
     }
 
     internal virtual bool TryDequeue(SimThread thread, Mark site, MarkedInbox inbox, out RunEntry entry)
     {
-        Point(thread);
+        Point(thread, site);
         Drain(thread);
         return inbox.TryDequeue(out entry);
     }
 
     internal virtual void Fence(SimThread thread, Mark site)
     {
-        Point(thread);
+        Point(thread, site);
         Drain(thread);
     }
 
@@ -65,15 +65,16 @@ internal class StoreBuffers(World world)
 
     internal virtual void Enter(SimThread thread, Mark site, Lock gate)
     {
-        Point(thread);
+        Point(thread, site);
         Drain(thread);
         while (!gate.TryEnter())
             Scheduler.LetOthersRun(thread);
     }
 
     /// <summary>Others may go on here; and what the thread has buffered may have become visible by now.</summary>
-    protected void Point(SimThread thread)
+    protected void Point(SimThread thread, Mark? site = null)
     {
+        thread.Site = site;
         Scheduler.Preempt(thread);
         if (thread.Stores.Count > 0 && !World.Choices.HoldsStore())
             Drain(thread);
@@ -122,8 +123,10 @@ internal sealed class SimMarks : MarkObserver
         return Marks.On;
     }
 
-    // A stepped loop is alone on its thread from wait to wait; so is whoever comes from outside.
-    private static SimThread? Explored => SimThread.Current is { IsPreemptible: true } thread ? thread : null;
+    // A stepped loop is alone on its thread from wait to wait; so is whoever comes from outside. What the simulation itself looks at, in a call
+    // or while it decides who goes on, is no operation of the program's.
+    private static SimThread? Explored
+        => SimThread.Current is { IsPreemptible: true, Call: SystemCall.None } thread && !((BatonScheduler)thread.World.Scheduler).IsDeciding ? thread : null;
 
     internal override long Read(Mark site, MarkedPlace place)
         => Explored is { } thread ? thread.World.Memory.Read(thread, site, place) : base.Read(site, place);

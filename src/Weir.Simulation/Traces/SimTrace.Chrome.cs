@@ -67,7 +67,7 @@ public sealed partial class SimTrace
             {
                 case EntryKind.Entered:
                     // A stepped loop enters its wait twice: where it begins to wait, and where it looks what came of it.
-                    if (entered[entry.Thread + 1] is not { } before || before.Entry.Call != entry.Call)
+                    if (entered[entry.Thread + 1] is not { } before || !IsWait(before.Entry.Call) || !IsWait(entry.Call))
                         entered[entry.Thread + 1] = (entry, shown);
                     break;
                 case EntryKind.Returned:
@@ -90,6 +90,8 @@ public sealed partial class SimTrace
                 WriteCall(json, call.Entry, call, shown + Apart);
         }
     }
+
+    private static bool IsWait(SystemCall call) => call is SystemCall.EpollPWait2 or SystemCall.EpollWait;
 
     private static void WriteCall(Utf8JsonWriter json, in Entry entry, (Entry Entry, long Shown)? entered, long shown)
     {

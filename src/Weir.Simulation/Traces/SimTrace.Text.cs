@@ -20,7 +20,7 @@ public sealed partial class SimTrace
             // The result follows at once mostly, and then it all goes into one line.
             if (entry.Kind == EntryKind.Entered && i + 1 < _entries.Count && IsReturnOf(entry, _entries[i + 1]))
             {
-                Write(writer, width, entry, $"{StepText.Call(entry.Call, entry.Fd, entry.Name)} = {ResultOf(_entries[i + 1])}");
+                Write(writer, width, entry, $"{StepText.Call(entry.Call, entry.Fd, entry.Events, entry.Name)} = {ResultOf(_entries[i + 1])}");
                 i++;
                 continue;
             }
@@ -50,11 +50,11 @@ public sealed partial class SimTrace
     private string NameOf(int thread) => thread < 0 ? "-" : _world!.Threads[thread].Name;
 
     private static bool IsReturnOf(in Entry entered, in Entry returned)
-        => returned.Kind == EntryKind.Returned && returned.Thread == entered.Thread && returned.Time == entered.Time;
+        => returned.Kind == EntryKind.Returned && returned.Thread == entered.Thread;
 
     private static string TextOf(in Entry entry) => entry.Kind switch
     {
-        EntryKind.Entered => $"{StepText.Call(entry.Call, entry.Fd, entry.Name)} ...",
+        EntryKind.Entered => $"{StepText.Call(entry.Call, entry.Fd, entry.Events, entry.Name)} ...",
         EntryKind.Returned => $"... {entry.Call.ManName()} = {ResultOf(entry)}",
         EntryKind.Woke => $"    wakes {entry.Name}",
         EntryKind.Queued => $"    epoll queues {Descriptor(entry)}",
@@ -68,7 +68,7 @@ public sealed partial class SimTrace
 
     private static string ResultOf(in Entry returned)
     {
-        string result = StepText.Result(returned.Call, returned.Result);
+        string result = StepText.Result(returned.Result);
         return returned.Name == null ? result : $"{result} {returned.Name}";
     }
 }

@@ -59,7 +59,7 @@ public sealed partial class SimTrace
                 Add(EntryKind.Entered, step, process, KindOf(thread, step.Fd));
                 break;
             case StepKind.Call:
-                Add(EntryKind.Returned, step, process, StepText.ReturnsDescriptor(step.Call) && step.Result >= 0 ? KindOf(thread, (int)step.Result) : null);
+                Add(EntryKind.Returned, step, process, ReturnsDescriptor(step.Call) && step.Result >= 0 ? KindOf(thread, (int)step.Result) : null);
                 LookAtDescriptors(step);
                 break;
             case StepKind.Woken:
@@ -72,13 +72,17 @@ public sealed partial class SimTrace
                 Add(EntryKind.Delivered, step, process, ((EpollItem)step.Subject!).File.Kind);
                 break;
             default:
-                Add(EntryKind.Note, step, process, StepText.What(step));
+                Add(EntryKind.Note, step, process, StepText.What(step).TrimStart());
                 break;
         }
     }
 
     private void Add(EntryKind kind, in Step step, int process, string? name)
         => _entries.Add(new Entry(kind, step.Time, step.Thread, process, step.Call, step.Fd, step.Result, name, step.Events));
+
+    private static bool ReturnsDescriptor(SystemCall call) => call
+        is SystemCall.Open or SystemCall.Dup3 or SystemCall.Socket or SystemCall.Accept4 or SystemCall.EpollCreate1 or SystemCall.EventFd
+        or SystemCall.TimerFdCreate or SystemCall.SignalFd or SystemCall.PidFdOpen or SystemCall.InotifyInit;
 
     private static string? KindOf(SimThread? thread, int fd) => thread?.Process.Descriptors.Find(fd)?.Kind;
 

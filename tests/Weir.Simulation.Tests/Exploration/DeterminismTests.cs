@@ -2,7 +2,7 @@ namespace Weir.Simulation.Tests;
 
 public class DeterminismTests
 {
-    private static readonly SimOptions Twice = new() { Mode = SimMode.Threads, CheckDeterminism = true };
+    private static readonly SimOptions Twice = new() { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads, CheckDeterminism = true };
 
     [Fact]
     public void A_program_that_follows_from_its_seed_passes()
@@ -50,7 +50,7 @@ public class DeterminismTests
 
                 return Task.CompletedTask;
             },
-            new ExploreOptions { Mode = SimMode.Threads }));
+            new ExploreOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads }));
         Assert.Equal(FindingKind.Nondeterminism, finding.Kind);
         Assert.Contains("Random.Shared", finding.Message);
     }
@@ -69,6 +69,21 @@ public class DeterminismTests
     {
         SimulationException finding = Assert.Throws<SimulationException>(() => Sim.Run(1, _ => throw new InvalidOperationException("broken"), Twice));
         Assert.Equal(FindingKind.Failure, finding.Kind);
+    }
+
+    [Fact]
+    public void What_escaped_to_the_thread_pool_is_named_as_such()
+    {
+        SimulationException finding = Assert.Throws<SimulationException>(() => Sim.Run(
+            1,
+            sim =>
+            {
+                int fd = sim.Kernel.EventFd(0, EventFdFlags.NonBlock);
+                Task.Run(() => RacyPrograms.Read(sim.Kernel, fd, out _)).GetAwaiter().GetResult();
+                return Task.CompletedTask;
+            },
+            Twice));
+        Assert.Equal(FindingKind.Escape, finding.Kind);
     }
 
     private static Task WritesRandomNumbersOfTheSimulation(Sim sim)

@@ -3,6 +3,9 @@ namespace Weir.Simulation.Tests;
 /// <summary>Small programs with known bugs and known numbers of schedules.</summary>
 internal static class RacyPrograms
 {
+    /// <summary>They leave their descriptors to the end of the process.</summary>
+    internal const SimDetectors NoLeaks = SimDetectors.Default & ~SimDetectors.Leaks;
+
     internal sealed class LostUpdateException() : Exception("an update was lost");
 
     /// <summary>

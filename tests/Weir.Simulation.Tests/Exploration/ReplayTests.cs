@@ -76,7 +76,7 @@ public class ReplayTests
     [Fact]
     public void The_environment_says_which_schedule_runs()
     {
-        var options = new ExploreOptions { Mode = SimMode.Threads };
+        var options = new ExploreOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads };
         SimulationException finding = Assert.Throws<SimulationException>(() => Sim.Explore(RacyPrograms.CheckThenAct, options));
         WithSeed(finding.ReplayToken!, () =>
         {
@@ -91,7 +91,7 @@ public class ReplayTests
 
     [Fact]
     public void Live_runs_cannot_be_had_again()
-        => Assert.Null(Assert.Throws<SimulationException>(() => Sim.Run(1, Fail, new SimOptions { Mode = SimMode.Live })).ReplayToken);
+        => Assert.Null(Assert.Throws<SimulationException>(() => Sim.Run(1, Fail, new SimOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Live })).ReplayToken);
 
     private static Task Fail(Sim sim) => throw new InvalidOperationException("broken");
 

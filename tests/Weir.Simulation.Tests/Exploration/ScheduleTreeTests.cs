@@ -65,10 +65,62 @@ public class ScheduleTreeTests
                     });
                 }
             },
-            new ExploreOptions { Mode = SimMode.Threads, PreemptionBound = 100, Parallelism = parallelism }).Run();
+            new ExploreOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads, PreemptionBound = 100, Parallelism = parallelism }).Run();
         Assert.Equal(252, result.Runs);
         Assert.Equal(252, seen.Count);
     }
+
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(1, 1 + 5)]
+    [InlineData(2, 1 + 5 + 10)]
+    public void Faults_strike_wherever_they_can_up_to_a_bound(int faults, long expected)
+        => Assert.Equal(expected, Explore(Asks(choices => choices.Strikes(0.01), 5), bound: 0, options => options.FaultBound = faults).Runs);
+
+    [Theory]
+    [InlineData(false, 1)]
+    [InlineData(true, 27)]
+    public void All_ways_of_the_world_are_gone_if_asked_for(bool all, long expected)
+        => Assert.Equal(expected, Explore(Asks(choices => choices.World(3), 3), bound: 0, options => options.AllWorlds = all).Runs);
+
+    [Fact]
+    public void Stores_are_held_back_in_all_ways()
+        => Assert.Equal(16, Explore(Asks(choices => choices.HoldsStore(), 4), bound: 0).Runs);
+
+    [Fact]
+    public void A_thread_that_waits_for_another_by_trying_does_not_make_a_tree_endless()
+    {
+        ExploreResult result = Explore(
+            sim =>
+            {
+                int fd = sim.Kernel.EventFd(0, EventFdFlags.NonBlock);
+                sim.Thread("spinner", () =>
+                {
+                    while (RacyPrograms.Read(sim.Kernel, fd, out _) < 0)
+                    {
+                    }
+                });
+                sim.Thread("writer", () => RacyPrograms.Write(sim.Kernel, fd));
+            },
+            bound: 0);
+        Assert.True(result.IsExhausted);
+        Assert.Equal(2, result.Runs);
+    }
+
+    [Fact]
+    public void A_program_that_does_not_follow_from_its_choices_is_reported()
+    {
+        int runs = 0;
+        SimulationException finding = Assert.Throws<SimulationException>(
+            () => Explore(sim => RacyPrograms.Callers(1, 1 + (Interlocked.Increment(ref runs) + 1) / 3)(sim), bound: 100, options => options.Parallelism = 1));
+        Assert.Equal(FindingKind.Nondeterminism, finding.Kind);
+    }
+
+    private static Action<Sim> Asks(Action<Choices> ask, int times) => sim => sim.Thread("asker", () =>
+    {
+        for (int i = 0; i < times; i++)
+            ask(sim.World.Choices);
+    });
 
     [Fact]
     public void A_tree_that_is_cut_off_is_not_exhausted()
@@ -84,7 +136,7 @@ public class ScheduleTreeTests
 
     private static ExploreResult Explore(Action<Sim> start, int bound, Action<ExploreOptions>? configure = null)
     {
-        var options = new ExploreOptions { Mode = SimMode.Threads, PreemptionBound = bound };
+        var options = new ExploreOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads, PreemptionBound = bound };
         configure?.Invoke(options);
         return new Explorer(start, options).Run();
     }

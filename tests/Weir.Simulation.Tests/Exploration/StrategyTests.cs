@@ -73,5 +73,5 @@ public class StrategyTests
     }
 
     private static void Run(Choices choices, Action<Sim> start)
-        => new Sim(1, choices, new SimOptions { Mode = SimMode.Threads }).RunToEnd(start);
+        => new Sim(1, choices, new SimOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads }).RunToEnd(start);
 }

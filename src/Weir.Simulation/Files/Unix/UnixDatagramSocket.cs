@@ -23,6 +23,10 @@ internal sealed partial class UnixDatagramSocket : UnixSocket
         return mask;
     }
 
+    // Without joining those who wait for room.
+    internal override EpollEvents Readiness
+        => base.Poll() | (IsWritable() && !(Peer is UnixDatagramSocket { IsReceiveQueueFull: true, IsDead: false } other && other.Peer != this) ? WritableKey : 0);
+
     internal override int Connect(SimThread thread, ReadOnlySpan<byte> address)
         => Type == SocketKind.SeqPacket ? base.Connect(thread, address) : ConnectDatagrams(address);
 
