@@ -11,6 +11,7 @@ public sealed partial class Sim
 {
     private readonly World _world;
     private readonly SimOptions _options;
+    private readonly List<Action> _endChecks = [];
     private readonly List<SimLoop> _loops = [];
     private readonly List<Thread> _liveThreads = [];
 
@@ -21,6 +22,7 @@ public sealed partial class Sim
         _world = new World(choices, options);
         Kernel = new SimKernel(new Machine(_world, "host"), "main");
         Random = new SimRandom(seed);
+        AddOwnHost();
     }
 
     /// <summary>The seed that determines the run.</summary>
@@ -95,6 +97,13 @@ public sealed partial class Sim
             StartLive(name, () => RunBody(name, body));
     }
 
+    /// <summary>Has <paramref name="check"/> called when all loops and threads have ended: for what must hold then. What it throws is a finding.</summary>
+    public void AtEnd(Action check)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        _endChecks.Add(check);
+    }
+
     private void RunBody(string name, Action body)
     {
         try
@@ -153,8 +162,24 @@ public sealed partial class Sim
 
         if (_loops.FirstOrDefault(loop => loop.Failure != null && !loop.IsObserved) is { } failed)
             throw Report.Make(_world, FindingKind.Failure, $"{failed.Name}: {failed.Failure!.Message}", "", inner: failed.Failure);
+        CheckEnd();
         if (_world.Detectors.AtEnd() is { } finding)
             throw finding;
+    }
+
+    private void CheckEnd()
+    {
+        foreach (Action check in _endChecks)
+        {
+            try
+            {
+                check();
+            }
+            catch (Exception exception) when (exception is not SimulationException)
+            {
+                throw Report.Make(_world, FindingKind.Failure, $"At the end: {exception.Message}", "", inner: exception);
+            }
+        }
     }
 
     // The program is over: what it left running is asked to end.

@@ -77,6 +77,8 @@ public sealed class SimLoop
     /// <summary>On a thread of its own.</summary>
     internal void RunToEnd()
     {
+        if (SimThread.Current is { } thread)
+            thread.IsLoop = true;
         try
         {
             EventLoop.Run(Main, _options);

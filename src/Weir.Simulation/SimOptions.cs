@@ -43,4 +43,7 @@ public partial class SimOptions
     /// <summary>Gets all that happens in the run, in place of what it held before. Defaults to null.</summary>
     /// <remarks><see cref="Sim.Explore"/> fills it with the run of the finding that it reports, and with nothing if it finds nothing.</remarks>
     public SimTrace? Trace { get; set; }
+
+    /// <summary>Makes the memory that threads share at marked operations; null: one that keeps the rules.</summary>
+    internal Func<World, StoreBuffers>? Memory { get; set; }
 }

@@ -23,6 +23,8 @@ internal sealed class PipeFile : SimFile
 
     internal override string Kind => (_node == null ? "pipe" : "fifo") + (_reads && _writes ? "" : _reads ? "[read]" : "[write]");
 
+    internal override bool IsStream => (Flags & OpenFlags.Direct) == 0;
+
     internal Pipe Pipe => _pipe;
 
     /// <summary>f_pipe: how often the FIFO had been opened for writing when it was opened without a writer. No HUP until there was one.</summary>

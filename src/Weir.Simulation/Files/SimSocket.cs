@@ -25,6 +25,7 @@ internal sealed class MessageExtras
 internal abstract class SimSocket : SimFile
 {
     private const int DefaultBuffer = 212_992; // net.core.[rw]mem_default
+    private const int MostBuffer = 4 << 20; // net.core.[rw]mem_max since Linux 6.17
 
     protected SimSocket(Machine machine, SocketDomain domain, SocketKind type, int protocol)
         : base(machine.World, FileFlags.ReadWrite | FileFlags.NonBlock)
@@ -177,11 +178,11 @@ internal abstract class SimSocket : SimFile
             case SocketOption.SocketType or SocketOption.SocketError or SocketOption.SocketProtocol or SocketOption.SocketDomain or SocketOption.SocketAcceptConnections:
                 return -(int)Errno.ENOPROTOOPT;
             case SocketOption.SocketSendBuffer:
-                SendBufferSize = Math.Max(LeastSend, Math.Min(number, DefaultBuffer) * 2);
+                SendBufferSize = Math.Max(LeastSend, (int)Math.Min((uint)number, MostBuffer) * 2);
                 OnBufferOptionChanged(option);
                 return 0;
             case SocketOption.SocketReceiveBuffer:
-                ReceiveBufferSize = Math.Max(LeastReceive, Math.Min(number, DefaultBuffer) * 2);
+                ReceiveBufferSize = Math.Max(LeastReceive, (int)Math.Min((uint)number, MostBuffer) * 2);
                 OnBufferOptionChanged(option);
                 return 0;
             case SocketOption.SocketReceiveLowWatermark:
@@ -192,6 +193,13 @@ internal abstract class SimSocket : SimFile
                 _options[(level, option)] = number;
                 return 0;
         }
+    }
+
+    /// <summary>An accepted socket has the options of the listening one.</summary>
+    protected void KeepOptionsOf(SimSocket other)
+    {
+        foreach ((var key, int value) in other._options)
+            _options[key] = value;
     }
 
     /// <summary>The value of an option that is only kept.</summary>

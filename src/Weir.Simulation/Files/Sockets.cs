@@ -7,6 +7,7 @@ internal static class Sockets
         => domain switch
         {
             SocketDomain.Unix => UnixSockets.Make(process, kind, protocol, out error),
+            SocketDomain.Inet or SocketDomain.Inet6 => InetSockets.Make(process, domain, kind, protocol, out error),
             _ => throw new NotSupportedException($"not emulated: socket({domain}, {kind})"),
         };
 
@@ -14,6 +15,7 @@ internal static class Sockets
         => domain switch
         {
             SocketDomain.Unix => UnixSockets.MakePair(process, kind, protocol, out first, out second),
+            SocketDomain.Inet or SocketDomain.Inet6 => InetSockets.MakePair(out first, out second),
             _ => throw new NotSupportedException($"not emulated: socketpair({domain}, {kind})"),
         };
 }

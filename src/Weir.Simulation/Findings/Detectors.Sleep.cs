@@ -141,7 +141,7 @@ internal sealed partial class Detectors
 
     private static bool IsStalled(EpollItem item, SimLoop? loop)
     {
-        EpollEvents now = item.File.PollFor(item.Epoll.LastWaiter) & ~item.File.Held;
+        EpollEvents now = ReadinessOf(item);
         // A loop of the runtime remembers what it was told; it is stalled only if somebody waits for just that.
         if (loop != null)
             return (now & item.Events & loop.EventLoop!.Driver.Awaited(item.Data)) != 0;
@@ -157,12 +157,16 @@ internal sealed partial class Detectors
         return item.File.Watch.Reading != ReadState.Drained;
     }
 
+    // A queue of signals is asked for the one who waits; all others must not notice that somebody looks.
+    private static EpollEvents ReadinessOf(EpollItem item)
+        => (item.File is SignalFdFile ? item.File.PollFor(item.Epoll.LastWaiter) : item.File.Readiness) & ~item.File.Held;
+
     private static bool IsDisabled(EpollItem item) => (item.Events & ~EpollItem.PrivateBits) == EpollEvents.None && item.Watch.DeliveredAt != 0;
 
     private SimulationException MakeStall(string when, List<EpollItem> stalls)
     {
         EpollItem first = stalls[0];
-        EpollEvents ready = first.File.PollFor(first.Epoll.LastWaiter) & Incoming;
+        EpollEvents ready = ReadinessOf(first) & Incoming;
         string told = first.Watch.DeliveredAt == 0 ? "was never told" : $"was told at {StepText.Moment(first.Watch.DeliveredAt)}";
         string who = first.Epoll.LastWaiter?.Name ?? "nobody";
         (string state, string advice) = IsDisabled(first)

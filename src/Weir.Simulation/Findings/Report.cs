@@ -19,7 +19,8 @@ internal static class Report
             text.Append("  ").AppendLine(detail);
         if (advice.Length > 0)
             text.Append("What to do: ").AppendLine(advice);
-        AppendWorld(text, world);
+        if (!world.IsLive)
+            AppendWorld(text, world); // there, others are changing it
         return new SimulationException(kind, text.ToString().TrimEnd(), inner, what);
     }
 

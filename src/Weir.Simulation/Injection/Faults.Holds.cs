@@ -50,7 +50,7 @@ internal sealed unsafe partial class Faults
         file.Held &= ~bits;
         _held--;
         NoteActive();
-        if (file.References == 0 || (file.Poll() & bits) is not (var key and not EpollEvents.None))
+        if (file.References == 0 || (file.Readiness & bits) is not (var key and not EpollEvents.None))
             return;
         _letsGo = true; // what was late once is not late again
         file.WaitQueue.Wake(key);
@@ -78,7 +78,7 @@ internal sealed unsafe partial class Faults
             return false;
         if ((file.Held & Arrivals) != 0)
             return true;
-        if (!_delays || _letsGo || !file.IsNonBlocking || (file.Poll() & Announced) != 0)
+        if (!_delays || _letsGo || !file.IsNonBlocking || (file.Readiness & Announced) != 0)
             return false;
         if (Strikes(SimFault.LateArrival, _world.CurrentThread, _world.CurrentThread?.Call ?? SystemCall.None, file) is not { } rule)
             return false;
@@ -95,7 +95,7 @@ internal sealed unsafe partial class Faults
         if (!_active || count == 0 || !file.IsStream || !file.IsNonBlocking || (flags & (MessageFlags.Peek | MessageFlags.WaitAll | MessageFlags.OutOfBand)) != 0)
             return;
         SimFault fault = writes ? SimFault.ShortWrite : SimFault.ShortRead;
-        if (_rules[(int)fault] == null || (file.Poll() & Announced) != 0)
+        if (_rules[(int)fault] == null || (file.Readiness & Announced) != 0)
             return;
         nuint length = 0;
         for (int i = 0; i < count; i++)
@@ -156,11 +156,11 @@ internal sealed unsafe partial class Faults
             return;
         switch (after)
         {
-            case Afterwards.StallPeer when (file.Poll() & Announced) == 0:
+            case Afterwards.StallPeer when (file.Readiness & Announced) == 0:
                 Note(SimFault.StalledPeer, file, $"its peer stalls for {StepText.Span(_afterDelay)}");
                 Hold(file, Arrivals, _afterDelay);
                 break;
-            case Afterwards.HoldArrivals when result <= cut && (file.Poll() & EpollEvents.In) != 0:
+            case Afterwards.HoldArrivals when result <= cut && (file.Readiness & EpollEvents.In) != 0:
                 Hold(file, Arrivals, _afterDelay);
                 break;
             case Afterwards.HoldRoom when result <= cut:

@@ -132,7 +132,7 @@ internal sealed unsafe partial class Faults
         if (error != Errno.None || file is not SimSocket socket)
             return error;
         TryReset(thread, call, socket);
-        EpollEvents now = file.Poll();
+        EpollEvents now = file.Readiness;
         if (!file.IsNonBlocking || (now & EpollEvents.In) == 0 || (now & Announced) != 0)
             return Errno.None;
         if (Strikes(SimFault.FalseReadiness, thread, call, file) is { } rule)
@@ -157,7 +157,7 @@ internal sealed unsafe partial class Faults
 
     private void TryReset(SimThread thread, SystemCall call, SimSocket socket)
     {
-        if (_rules[(int)SimFault.ConnectionReset] == null || !socket.IsStream || (socket.Poll() & (EpollEvents.Hup | EpollEvents.Err)) != 0)
+        if (_rules[(int)SimFault.ConnectionReset] == null || !socket.IsStream || (socket.Readiness & (EpollEvents.Hup | EpollEvents.Err)) != 0)
             return;
         if (Strikes(SimFault.ConnectionReset, thread, call, socket) != null && socket.TryReset())
             Note(SimFault.ConnectionReset, socket, "reset");

@@ -3,8 +3,8 @@ namespace Weir.Simulation;
 // The file system: a flat table of absolute paths, in which directories are entries like any other.
 internal sealed partial class Machine
 {
-    /// <summary>What absolute paths stand for: files, directories, FIFOs (<see cref="FileNode"/>), and bound unix sockets.</summary>
-    internal Dictionary<string, object> Names { get; } = new()
+    /// <summary>What absolute paths stand for: files, directories, FIFOs, bound unix sockets.</summary>
+    internal Dictionary<string, FileNode> Names { get; } = new()
     {
         ["/"] = new DirectoryNode(),
         ["/dev"] = new DirectoryNode(),
@@ -20,7 +20,7 @@ internal sealed partial class Machine
         bool creates = (flags & FileFlags.Create) != 0 && (flags & OpenFlags.Path) == 0;
         if ((error = Walk(path, out string full, out bool asDirectory)) < 0)
             return null;
-        if (!Names.TryGetValue(full, out object? node))
+        if (!Names.TryGetValue(full, out FileNode? node))
         {
             error = !creates ? -(int)Errno.ENOENT : asDirectory ? -(int)Errno.EISDIR : 0;
             if (error < 0)
@@ -33,7 +33,7 @@ internal sealed partial class Machine
             return null;
         }
 
-        bool isDirectory = node is FileNode { IsDirectory: true };
+        bool isDirectory = node.IsDirectory;
         if (creates && (isDirectory || asDirectory))
             error = -(int)Errno.EISDIR;
         else if (!isDirectory && (asDirectory || (flags & OpenFlags.Directory) != 0))
@@ -42,15 +42,9 @@ internal sealed partial class Machine
             return null;
         if ((flags & OpenFlags.Path) != 0)
             return new PathFile(World, full, flags & (OpenFlags.Path | OpenFlags.Directory));
-        if (node is not FileNode file)
-        {
-            error = -(int)Errno.ENXIO; // a socket is connected to, not opened
-            return null;
-        }
-
         if ((flags & FileFlags.Truncate) != 0)
-            (file as RegularNode)?.Truncate();
-        return file.Open(thread, this, full, (flags & ~OpenFlags.OfTheCall) | OpenFlags.LargeFile, out error);
+            (node as RegularNode)?.Truncate();
+        return node.Open(thread, this, full, (flags & ~OpenFlags.OfTheCall) | OpenFlags.LargeFile, out error);
     }
 
     /// <summary>Gives a node a name that nothing has yet.</summary>
@@ -67,16 +61,27 @@ internal sealed partial class Machine
         return 0;
     }
 
+    /// <summary>What a path stands for. Null: the error.</summary>
+    internal FileNode? FindNode(string path, out int error)
+    {
+        if ((error = Walk(path, out string full, out bool asDirectory)) < 0)
+            return null;
+        if (!Names.TryGetValue(full, out FileNode? node))
+            error = -(int)Errno.ENOENT;
+        else if (asDirectory && !node.IsDirectory)
+            error = -(int)Errno.ENOTDIR;
+        return error < 0 ? null : node;
+    }
+
     /// <summary>unlink(2): takes a name away; what it stood for lives on in those who have it open.</summary>
     internal int Unlink(string path)
     {
         int error = Walk(path, out string full, out bool asDirectory);
         if (error < 0)
             return error;
-        // Whoever binds a socket to a path of his own spelling finds it by that.
-        if (!Names.TryGetValue(full, out object? node) && !Names.TryGetValue(full = path, out node))
+        if (!Names.TryGetValue(full, out FileNode? node))
             return -(int)Errno.ENOENT;
-        if (node is FileNode { IsDirectory: true })
+        if (node.IsDirectory)
             return -(int)Errno.EISDIR;
         if (asDirectory)
             return -(int)Errno.ENOTDIR;
@@ -90,14 +95,17 @@ internal sealed partial class Machine
     /// </summary>
     private int Walk(string path, out string full, out bool asDirectory)
     {
+        (full, asDirectory) = (path, false);
+        if (Names.ContainsKey(path))
+            return 0; // also a socket's, which is kept as it was spelled
         asDirectory = path[^1] == '/';
         full = "/";
         string[] parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
         foreach (string part in parts)
         {
-            if (!Names.TryGetValue(full, out object? parent))
+            if (!Names.TryGetValue(full, out FileNode? parent))
                 return -(int)Errno.ENOENT;
-            if (parent is not FileNode { IsDirectory: true })
+            if (!parent.IsDirectory)
                 return -(int)Errno.ENOTDIR;
             if (part == "..")
                 full = full.LastIndexOf('/') is > 0 and int slash ? full[..slash] : "/";

@@ -12,12 +12,15 @@ internal sealed partial class Machine
     {
         World = world;
         Name = name;
+        Stack = new NetStack(this);
         world.Add(this);
     }
 
     internal World World { get; }
 
     internal string Name { get; }
+
+    internal NetStack Stack { get; }
 
     internal IReadOnlyList<SimKernel> Processes => _processes;
 

@@ -221,6 +221,8 @@ public sealed unsafe partial class SimKernel
     internal int MakeMemoryFile(string name)
     {
         using Call call = Begin(SystemCall.MemFdCreate);
+        if (call.Fault < 0)
+            return call.Returns(call.Fault);
         return call.Returns(Install(new RegularFile(World, new RegularNode(), $"memfd:{name}", FileFlags.ReadWrite | OpenFlags.LargeFile), closeOnExec: true));
     }
 

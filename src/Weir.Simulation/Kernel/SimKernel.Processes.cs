@@ -66,13 +66,32 @@ public sealed unsafe partial class SimKernel
     /// <param name="status">The exit status; its low 8 bits count.</param>
     public void Exit(int status)
     {
-        using Call call = Begin(SystemCall.ExitGroup);
+        using Call call = BeginFromOutside(SystemCall.ExitGroup);
+        if (call.IsRefused)
+            return;
         EndProcess((status & 0xFF) << 8);
         call.Returns(0);
     }
 
+    // A thread of a process that has ended is told once. On its way out its finally blocks may call, and find nothing open; who calls on and
+    // on is told again. A loop's clean-up may be anywhere, so that is told only where it waits.
+    private static void Unwind(SimThread thread)
+    {
+        const int MostCalls = 1000, MostCallsOfLoop = 100_000;
+        if (thread.IsLoop ? thread.CallsWhileUnwinding > MostCallsOfLoop : thread.CallsWhileUnwinding is 0 or > MostCalls)
+            throw Ended(thread);
+        thread.CallsWhileUnwinding++;
+    }
+
+    /// <summary>What unwinds a thread of a process that has ended.</summary>
+    internal static ProcessEndedException Ended(SimThread thread)
+    {
+        thread.CallsWhileUnwinding++;
+        return new ProcessEndedException();
+    }
+
     // do_exit
-    private void EndProcess(int waitStatus)
+    internal void EndProcess(int waitStatus)
     {
         if (HasExited)
             return;
@@ -142,6 +161,8 @@ public sealed unsafe partial class SimKernel
     {
         using Call call = Begin(SystemCall.Wait);
         status = 0;
+        if (call.Fault < 0)
+            return call.Returns(call.Fault);
         while (true)
         {
             SimKernel? child = Machine.FindProcess(processId);

@@ -25,7 +25,7 @@ public sealed unsafe partial class SimKernel
     /// <returns>0, or a negated errno: EINVAL for a number that is no signal, ESRCH for a process that is gone.</returns>
     public int Raise(int signal)
     {
-        using Call call = Begin(SystemCall.Kill);
+        using Call call = BeginFromOutside(SystemCall.Kill);
         return call.Returns(call.Fault < 0 ? call.Fault : Send(signal, new SignalInfo(signal, SignalInfo.FromUser, call.Thread.Process.ProcessId)));
     }
 
@@ -56,6 +56,8 @@ public sealed unsafe partial class SimKernel
     public ulong BlockSignals(ulong signals)
     {
         using Call call = Begin(SystemCall.SignalMask);
+        if (call.IsRefused)
+            return 0;
         ulong before = call.Thread.BlockedSignals;
         call.Thread.Process.SetBlocked(call.Thread, signals);
         call.Returns(0);
@@ -81,8 +83,8 @@ public sealed unsafe partial class SimKernel
     /// <summary>tgkill(2): sends a signal to one thread of this process.</summary>
     internal int RaiseIn(SimThread thread, int signal)
     {
-        using Call call = Begin(SystemCall.Kill);
-        return call.Returns(SendTo(thread, signal, new SignalInfo(signal, SignalInfo.FromThread, call.Thread.Process.ProcessId)));
+        using Call call = BeginFromOutside(SystemCall.Kill);
+        return call.Returns(call.Fault < 0 ? call.Fault : SendTo(thread, signal, new SignalInfo(signal, SignalInfo.FromThread, call.Thread.Process.ProcessId)));
     }
 
     /// <summary>epoll_pwait(2): waits with other signals blocked than usual, and has a signal that ends the wait handled before that ends.</summary>
@@ -104,7 +106,9 @@ public sealed unsafe partial class SimKernel
     /// <summary>SIGSTOP and SIGCONT by somebody outside, with nothing between them.</summary>
     internal void StopAndContinue()
     {
-        using Call call = Begin(SystemCall.Kill);
+        using Call call = BeginFromOutside(SystemCall.Kill);
+        if (call.IsRefused)
+            return;
         Send(SignalNumbers.Stop, new SignalInfo(SignalNumbers.Stop, SignalInfo.FromUser, 0));
         Send(SignalNumbers.Continue, new SignalInfo(SignalNumbers.Continue, SignalInfo.FromUser, 0));
         call.Returns(0);
@@ -116,7 +120,9 @@ public sealed unsafe partial class SimKernel
     {
         if (!SignalNumbers.IsValid(signal) || (signal is SignalNumbers.Kill or SignalNumbers.Stop && action.Disposition != SignalDisposition.Default))
             throw new ArgumentOutOfRangeException(nameof(signal), signal, "No signal of this number can be handled or ignored.");
-        using Call call = Begin(SystemCall.SignalAction);
+        using Call call = BeginFromOutside(SystemCall.SignalAction);
+        if (call.IsRefused)
+            return;
         _actions[signal] = action;
         if (IsIgnored(signal))
         {
@@ -349,7 +355,11 @@ public sealed unsafe partial class SimKernel
         while (true)
         {
             if (HasExited)
-                throw new ProcessEndedException();
+            {
+                Unwind(thread);
+                return outcome;
+            }
+
             if (IsStopped)
                 StayStopped(thread);
             if (!TryDequeue(thread, ~thread.BlockedSignals, out SignalInfo info))
@@ -371,7 +381,12 @@ public sealed unsafe partial class SimKernel
     /// <summary>
     /// A signal has found a thread in a call that can be started again. 0: it is, as nobody was told or the handlers want that; else -EINTR.
     /// </summary>
-    internal int Interrupt(SimThread thread) => DeliverSignals(thread) == SignalOutcome.Interrupt ? -(int)Errno.EINTR : 0;
+    internal int Interrupt(SimThread thread)
+    {
+        if (HasExited)
+            throw Ended(thread); // it would wait for ever
+        return DeliverSignals(thread) == SignalOutcome.Interrupt ? -(int)Errno.EINTR : 0;
+    }
 
     private void TakeDefault(int signal)
     {

@@ -74,6 +74,9 @@ public sealed unsafe partial class SimKernel : Kernel
         return new Call(World, thread, World.Faults.Before(thread, call, fd));
     }
 
+    /// <summary>Begins a call that is about this process and made by whoever the caller is, a thread of another process as well.</summary>
+    private Call BeginFromOutside(SystemCall call) => (World.CurrentThread?.Process ?? this).Begin(call);
+
     // The signal would have reached the thread before it came here.
     private void EnterWithSignal(SimThread thread)
     {

@@ -88,7 +88,10 @@ internal sealed class SimThread
     /// <summary>It has a real thread beneath, and others may go on at its marked operations.</summary>
     internal bool IsPreemptible { get; set; }
 
-    /// <summary>Calls since the simulation has ended under it.</summary>
+    /// <summary>It runs an event loop.</summary>
+    internal bool IsLoop { get; set; }
+
+    /// <summary>Calls since the simulation or its process has ended under it.</summary>
     internal int CallsWhileUnwinding { get; set; }
 
     /// <summary>What the scheduler keeps with it: how it is run.</summary>

@@ -21,7 +21,8 @@ internal sealed class World
         Choices = choices;
         Options = options;
         Log = new StepLog(this);
-        Memory = new StoreBuffers(this);
+        Memory = options.Memory?.Invoke(this) ?? new StoreBuffers(this);
+        Network = new SimNetwork(this);
         Scheduler = options.Mode == SimMode.Live ? new LiveScheduler(this) : new BatonScheduler(this);
         Faults = new Faults(this, options.Faults);
         Detectors = new Detectors(this, options);
@@ -34,7 +35,7 @@ internal sealed class World
     internal StepLog Log { get; }
 
     /// <summary>What the threads share at marked operations.</summary>
-    internal StoreBuffers Memory { get; set; }
+    internal StoreBuffers Memory { get; }
 
     internal Faults Faults { get; }
 
@@ -48,6 +49,8 @@ internal sealed class World
     internal PagePool Pages { get; } = new();
 
     internal Scheduler Scheduler { get; }
+
+    internal SimNetwork Network { get; }
 
     internal IReadOnlyList<SimThread> Threads => _threads;
 
@@ -84,19 +87,19 @@ internal sealed class World
         thread.BeginBlock(deadline);
         Scheduler.Block(thread);
         if (thread.Process.HasExited)
-            throw new ProcessEndedException();
+            throw SimKernel.Ended(thread);
         return !thread.TimedOut;
     }
 
     /// <summary>
-    /// One round of wait_event_interruptible: sleeps in a queue until told, or has a signal taken care of. The caller then looks for himself:
-    /// 0, or -EINTR.
+    /// One round of wait_event_interruptible: sleeps in a queue until told (of <paramref name="conditions"/>, if any are named), or has a signal
+    /// taken care of. The caller then looks for himself: 0, or -EINTR.
     /// </summary>
-    internal int WaitIn(SimThread thread, WaitQueue queue, bool exclusive)
+    internal int WaitIn(SimThread thread, WaitQueue queue, bool exclusive, EpollEvents conditions = EpollEvents.None)
     {
         if (thread.HasSignal)
             return thread.Process.Interrupt(thread);
-        var entry = new ThreadWait(thread) { IsExclusive = exclusive };
+        var entry = new ThreadWait(thread, conditions) { IsExclusive = exclusive };
         if (exclusive)
             queue.AddLast(entry);
         else

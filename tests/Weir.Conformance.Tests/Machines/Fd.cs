@@ -37,7 +37,7 @@ public sealed class Fd
     public ulong Id { get; }
 
     /// <summary>The kind of file.</summary>
-    public FdKind Kind { get; }
+    public FdKind Kind { get; internal set; }
 
     /// <summary>Where a listener or a bound socket can be reached.</summary>
     internal RawSocketAddress Address;

@@ -45,7 +45,12 @@ public abstract unsafe partial class Machine
     {
         int result = Kernel.Dup3(fd.Number, onto.Number, FileFlags.CloseOnExec);
         if (result >= 0)
+        {
+            onto.Kind = fd.Kind;
+            onto.Address = fd.Address;
             Remember(onto);
+        }
+
         return Call($"dup2({fd}, {onto})", result < 0 ? result : 0);
     }
 

@@ -199,6 +199,13 @@ public abstract unsafe partial class Machine
             return [.. Current.Table.Open.Where(fd => fd.Kind == kind)];
     }
 
+    /// <summary>Whether the calling process has it open.</summary>
+    public bool IsOpen(Fd fd)
+    {
+        lock (_lock)
+            return Current.Table.Open.Contains(fd);
+    }
+
     private void Forget(Fd fd)
     {
         lock (_lock)

@@ -92,7 +92,7 @@ public sealed class PidFdTests : ConformanceTests
     });
 
     // Earlier kernels leave it at IN.
-    [SinceFact(6, 10), Rule(89)]
+    [SinceFact(6, 9), Rule(89)]
     public void A_process_that_has_been_reaped_is_hung_up_too() => Run(m =>
     {
         Fd set = m.Epoll();

@@ -13,6 +13,14 @@ public abstract class ConformanceTests
         real.AssertSucceeded();
     }
 
+    /// <summary>Runs on the real kernel a program that ends in more than one way, and says in which.</summary>
+    protected static string Outcome(Func<Machine, string> program)
+    {
+        string outcome = "";
+        new LinuxMachine().Run(m => outcome = program(m)).AssertSucceeded();
+        return outcome;
+    }
+
     /// <summary>Runs on the real kernel what the door cannot express, or what the emulation does not take part in.</summary>
     protected static void RunOnLinux(Action<Machine> program) => new LinuxMachine().Run(program).AssertSucceeded();
 }

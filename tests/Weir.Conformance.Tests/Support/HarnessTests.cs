@@ -1,6 +1,7 @@
 namespace Weir.Conformance;
 
-/// <summary>That the harness notices what it is there to notice.</summary>
+/// <summary>That the harness notices what it is there to notice. Alone, for a number that is free again is anybody's.</summary>
+[Collection(Alone.Name)]
 public sealed class HarnessTests
 {
     private static Transcript Run(Action<Machine> program) => new LinuxMachine().Run(program);

@@ -159,12 +159,6 @@ public class AcceptAllTestsLive : AcceptAllTests
     protected override TestBed MakeBed() => new LiveBed();
 }
 
-[Stepped]
-public class CancellationStressTestsStepped : CancellationStressTests
-{
-    protected override TestBed MakeBed() => new SteppedBed();
-}
-
 public class CancellationStressTestsLive : CancellationStressTests
 {
     protected override TestBed MakeBed() => new LiveBed();

@@ -37,15 +37,13 @@ internal sealed partial class UnixDatagramSocket
             return Error(Errno.EOPNOTSUPP);
         if (!to.IsEmpty && !IsValid(to))
             return Error(Errno.EINVAL);
-        if (to.IsEmpty && Peer == null)
-            return Error(Errno.ENOTCONN);
         int error = BindIfCredentialsPass();
         if (error < 0)
             return error;
         if (buffer.Length > (nuint)(SendBufferSize - SendOverhead))
             return Error(Errno.EMSGSIZE);
         int length = (int)buffer.Length;
-        UnixMessage? message = Allocate(thread, flags, length, UnixMemory.DatagramTrueSize(length), out error);
+        UnixMessage? message = Allocate(thread, flags, length, UnixMemory.DatagramTrueSize(length), continues: false, out error);
         if (message == null)
             return error;
         try
@@ -67,12 +65,12 @@ internal sealed partial class UnixDatagramSocket
     private int Queue(SimThread thread, UnixMessage message, MessageFlags flags, ReadOnlySpan<byte> to)
     {
         UnixDatagramSocket? other = to.IsEmpty ? (UnixDatagramSocket?)Peer : null;
+        if (to.IsEmpty && other == null)
+            return -(int)Errno.ENOTCONN;
         while (true)
         {
             if (other == null)
             {
-                if (to.IsEmpty)
-                    return -(int)Errno.ECONNRESET;
                 other = (UnixDatagramSocket?)FindOther(to, out int error);
                 if (other == null)
                     return error;
@@ -85,6 +83,8 @@ internal sealed partial class UnixDatagramSocket
                 int error = OnReceiverGone(other);
                 if (error < 0)
                     return error;
+                if (to.IsEmpty)
+                    return -(int)Errno.ECONNRESET;
                 other = null;
                 continue;
             }

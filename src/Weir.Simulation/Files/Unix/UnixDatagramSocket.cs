@@ -23,9 +23,23 @@ internal sealed partial class UnixDatagramSocket : UnixSocket
         return mask;
     }
 
-    // Without joining those who wait for room.
-    internal override EpollEvents Readiness
-        => base.Poll() | (IsWritable() && !(Peer is UnixDatagramSocket { IsReceiveQueueFull: true, IsDead: false } other && other.Peer != this) ? WritableKey : 0);
+    internal override EpollEvents Readiness => base.Poll() | (IsWritable() && !IsHeldUp ? WritableKey : 0);
+
+    private bool IsHeldUp => Peer is { IsDead: false } other && other.Peer != this && ((UnixDatagramSocket)other).IsReceiveQueueFull;
+
+    // All packets, or the next datagram.
+    private protected override int UnreadLength
+    {
+        get
+        {
+            if (Type == SocketKind.Datagram)
+                return ReceiveQueue.First?.Length ?? 0;
+            int length = 0;
+            for (UnixMessage? message = ReceiveQueue.First; message != null; message = message.Next)
+                length += message.Length;
+            return length;
+        }
+    }
 
     internal override int Connect(SimThread thread, ReadOnlySpan<byte> address)
         => Type == SocketKind.SeqPacket ? base.Connect(thread, address) : ConnectDatagrams(address);

@@ -32,17 +32,22 @@ internal abstract partial class UnixSocket
     private int BindPath(ReadOnlySpan<byte> address)
     {
         string path = PathOf(address);
-        if (Machine.Names.ContainsKey(path))
-            return -(int)Errno.EADDRINUSE;
+        var node = new UnixNode(this);
+        int error = Machine.MakeNode(path, node);
+        if (error < 0)
+            return error == -(int)Errno.EEXIST ? -(int)Errno.EADDRINUSE : error;
         if (_address != null)
+        {
+            Machine.Unlink(path);
             return -(int)Errno.EINVAL;
+        }
+
         int length = address[PathOffset..].IndexOf((byte)0);
         if (length < 0)
             length = address.Length - PathOffset;
         _address = new byte[PathOffset + length + 1]; // a path counts with its terminating zero
         address[..(PathOffset + length)].CopyTo(_address);
-        _node = new UnixNode(this);
-        Machine.Names.Add(path, _node);
+        _node = node;
         return 0;
     }
 
@@ -82,25 +87,15 @@ internal abstract partial class UnixSocket
     protected UnixSocket? FindOther(ReadOnlySpan<byte> address, out int error)
     {
         UnixSocket? found;
-        error = -(int)Errno.ECONNREFUSED;
+        error = 0;
         if (address[PathOffset] == 0)
-        {
             found = Table.FindAbstract(Type, UnixTable.AbstractName(address[PathOffset..]));
-        }
         else
-        {
-            if (!Machine.Names.TryGetValue(PathOf(address), out object? named))
-            {
-                error = -(int)Errno.ENOENT;
-                return null;
-            }
-
-            found = (named as UnixNode)?.Socket;
-        }
-
-        if (found == null)
-            return null;
-        error = found.Type == Type ? 0 : -(int)Errno.EPROTOTYPE;
+            found = (Machine.FindNode(PathOf(address), out error) as UnixNode)?.Socket;
+        if (error == 0 && found == null)
+            error = -(int)Errno.ECONNREFUSED;
+        else if (error == 0 && found!.Type != Type)
+            error = -(int)Errno.EPROTOTYPE;
         return error == 0 ? found : null;
     }
 

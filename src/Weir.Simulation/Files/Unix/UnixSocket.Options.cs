@@ -7,7 +7,6 @@ internal abstract partial class UnixSocket
     private const SocketOption OutOfBandInline = (SocketOption)10;
     private const SocketOption PassCredentials = (SocketOption)16;
     private const SocketOption PeerCredentials = (SocketOption)17;
-    private const uint InQueueRequest = 0x541B; // FIONREAD, SIOCINQ
     private const uint OutQueueRequest = 0x5411; // TIOCOUTQ, SIOCOUTQ
     private const uint AtMarkRequest = 0x8905; // SIOCATMARK
 
@@ -77,32 +76,23 @@ internal abstract partial class UnixSocket
             case OutQueueRequest:
                 answer = _writeMemory;
                 break;
-            case InQueueRequest:
+            case FileRead:
                 if (IsListening)
                     return -(int)Errno.EINVAL;
-                answer = UnreadLength();
+                answer = UnreadLength;
                 break;
             case AtMarkRequest:
+                if (Type != SocketKind.Stream)
+                    return -(int)Errno.EOPNOTSUPP;
                 answer = IsAtMark ? 1 : 0;
                 break;
             default:
                 return -(int)Errno.ENOTTY;
         }
 
-        if (!UserMemory.IsMapped(argument, sizeof(int)))
-            return -(int)Errno.EFAULT;
-        *(int*)argument = answer;
-        return 0;
+        return PutInt(argument, answer);
     }
 
-    // unix_inq_len: everything, or the next datagram.
-    private int UnreadLength()
-    {
-        if (Type == SocketKind.Datagram)
-            return ReceiveQueue.First?.Length ?? 0;
-        int length = 0;
-        for (UnixMessage? message = ReceiveQueue.First; message != null; message = message.Next)
-            length += message.Unread;
-        return length;
-    }
+    /// <summary>unix_inq_len.</summary>
+    private protected abstract int UnreadLength { get; }
 }

@@ -101,27 +101,12 @@ internal abstract partial class UnixSocket : SimSocket
         return error;
     }
 
-    /// <summary>Sleeps in a queue until it is woken for one of <paramref name="conditions"/> (none: for anything). 0, or EINTR.</summary>
+    /// <summary>
+    /// One sleep in a queue until woken for one of <paramref name="conditions"/> (none: for anything), or a signal taken care of; the caller then
+    /// looks for himself. 0, or the negated EINTR.
+    /// </summary>
     protected static int Sleep(SimThread thread, WaitQueue queue, EpollEvents conditions, bool exclusive)
-    {
-        if (thread.HasSignal)
-            return -(int)Errno.EINTR;
-        var entry = new ThreadWait(thread, conditions) { IsExclusive = exclusive };
-        if (exclusive)
-            queue.AddLast(entry);
-        else
-            queue.AddFirst(entry);
-        try
-        {
-            thread.World.Block(thread, World.Never);
-        }
-        finally
-        {
-            entry.Leave();
-        }
-
-        return thread.HasSignal ? -(int)Errno.EINTR : 0;
-    }
+        => thread.World.WaitIn(thread, queue, exclusive, conditions);
 
     /// <summary>Waits until the queue of <paramref name="other"/> may have room: unix_wait_for_peer.</summary>
     protected static int WaitForPeer(SimThread thread, UnixSocket other) => Sleep(thread, other.PeerWait, EpollEvents.None, exclusive: true);
@@ -129,7 +114,13 @@ internal abstract partial class UnixSocket : SimSocket
     // Memory
 
     /// <summary>sock_alloc_send_pskb: a buffer to send, once there is memory for it. Null: the error.</summary>
-    protected UnixMessage? Allocate(SimThread thread, MessageFlags flags, int length, int trueSize, out int error)
+    /// <param name="thread">The caller.</param>
+    /// <param name="flags">Of the call.</param>
+    /// <param name="length">Bytes that go into it.</param>
+    /// <param name="trueSize">Bytes that it costs.</param>
+    /// <param name="continues">The call has sent something already: a signal ends it with that.</param>
+    /// <param name="error">0, or what went wrong.</param>
+    protected UnixMessage? Allocate(SimThread thread, MessageFlags flags, int length, int trueSize, bool continues, out int error)
     {
         while (true)
         {
@@ -144,7 +135,9 @@ internal abstract partial class UnixSocket : SimSocket
             error = -(int)Errno.EAGAIN;
             if (!MayBlock(flags))
                 return null;
-            error = Sleep(thread, WaitQueue, EpollEvents.None, exclusive: false); // sock_wait_for_wmem
+            error = continues && thread.HasSignal
+                ? -(int)Errno.EINTR
+                : Sleep(thread, WaitQueue, EpollEvents.None, exclusive: false); // sock_wait_for_wmem
             if (error < 0)
                 return null;
         }
@@ -304,7 +297,9 @@ internal abstract partial class UnixSocket : SimSocket
         if (tellsPeer)
         {
             peer!.ShutdownState = UnixShutdown.Both;
-            if (ReceiveQueue.First != null || isEmbryo)
+            // One empty buffer at the front is the mark of an urgent byte that was taken, and no data.
+            UnixMessage? unread = ReceiveQueue.First is { Unread: 0 } mark ? mark.Next : ReceiveQueue.First;
+            if (unread != null || isEmbryo)
                 peer.PendingError = Errno.ECONNRESET;
         }
 

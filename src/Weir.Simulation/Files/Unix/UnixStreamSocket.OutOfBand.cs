@@ -20,6 +20,7 @@ internal sealed partial class UnixStreamSocket
         if ((flags & MessageFlags.Peek) == 0)
         {
             _urgent = null;
+            _unread--;
             if (urgent.Previous is { Unread: 0 } mark)
             {
                 ReceiveQueue.Remove(mark);

@@ -6,6 +6,11 @@ namespace Weir.Simulation;
 /// </summary>
 internal sealed partial class UnixStreamSocket(Machine machine) : UnixSocket(machine, SocketKind.Stream)
 {
+    // u->inq_len. As in Linux 6.18, an urgent byte that a read passes over stays counted.
+    private int _unread;
+
+    private protected override int UnreadLength => _unread;
+
     // unix_poll
     internal override EpollEvents Poll()
         => base.Poll() | (_urgent != null ? EpollEvents.Pri : 0) | (IsWritable() ? WritableKey : 0);
@@ -42,7 +47,7 @@ internal sealed partial class UnixStreamSocket(Machine machine) : UnixSocket(mac
         while (toSend > 0)
         {
             int size = UnixMemory.StreamChunk(toSend, SendBufferSize);
-            int error = SendBuffer(thread, ref buffer, flags, extras, other, size, isUrgent: false);
+            int error = SendBuffer(thread, ref buffer, flags, extras, other, size, sent > 0, isUrgent: false);
             if (error < 0)
                 return sent > 0 ? sent : error;
             sent += size;
@@ -51,7 +56,7 @@ internal sealed partial class UnixStreamSocket(Machine machine) : UnixSocket(mac
 
         if (urgent)
         {
-            int error = SendBuffer(thread, ref buffer, flags, extras, other, 1, isUrgent: true);
+            int error = SendBuffer(thread, ref buffer, flags, extras, other, 1, sent > 0, isUrgent: true);
             if (error < 0)
                 return sent > 0 ? sent : error;
             sent++;
@@ -60,9 +65,10 @@ internal sealed partial class UnixStreamSocket(Machine machine) : UnixSocket(mac
         return sent;
     }
 
-    private int SendBuffer(SimThread thread, ref UserBuffer buffer, MessageFlags flags, MessageExtras? extras, UnixSocket other, int size, bool isUrgent)
+    private int SendBuffer(
+        SimThread thread, ref UserBuffer buffer, MessageFlags flags, MessageExtras? extras, UnixSocket other, int size, bool continues, bool isUrgent)
     {
-        UnixMessage? message = Allocate(thread, flags, size, UnixMemory.StreamTrueSize(size), out int error);
+        UnixMessage? message = Allocate(thread, flags, size, UnixMemory.StreamTrueSize(size), continues, out int error);
         if (message == null)
             return error;
         Attach(message, extras); // descriptors travel in the first buffer
@@ -77,8 +83,10 @@ internal sealed partial class UnixStreamSocket(Machine machine) : UnixSocket(mac
         }
 
         AddCredentials(message, thread, other);
+        var receiver = (UnixStreamSocket)other;
+        receiver._unread += size;
         if (isUrgent)
-            ((UnixStreamSocket)other)._urgent = message;
+            receiver._urgent = message;
         other.ReceiveQueue.Add(message);
         other.WaitQueue.Wake(ReadableKey);
         return 0;
@@ -133,7 +141,7 @@ internal sealed partial class UnixStreamSocket(Machine machine) : UnixSocket(mac
             {
                 if (copied >= target)
                     break;
-                error = WaitForData(thread, flags);
+                error = WaitForData(thread, flags, copied > 0);
                 if (error != 0)
                     break;
                 message = ReceiveQueue.First;
@@ -170,6 +178,7 @@ internal sealed partial class UnixStreamSocket(Machine machine) : UnixSocket(mac
             }
 
             message.Consumed += chunk;
+            _unread = Math.Max(0, _unread - chunk);
             files = TakeFiles(message);
             if (message.Unread > 0)
                 break;
@@ -184,14 +193,18 @@ internal sealed partial class UnixStreamSocket(Machine machine) : UnixSocket(mac
         return copied > 0 ? copied : Math.Min(error, 0);
     }
 
-    // What an empty queue means. 0: look again; 1: the end; else the error.
-    private int WaitForData(SimThread thread, MessageFlags flags)
+    // What an empty queue means. 0: look again; 1: the end; else the error. A signal ends a call that has something already.
+    private int WaitForData(SimThread thread, MessageFlags flags, bool continues)
     {
         int error = TakeError();
         if (error < 0)
             return error;
         if ((ShutdownState & UnixShutdown.Receive) != 0)
             return 1;
-        return MayBlock(flags) ? Sleep(thread, WaitQueue, EpollEvents.None, exclusive: false) : -(int)Errno.EAGAIN;
+        if (!MayBlock(flags))
+            return -(int)Errno.EAGAIN;
+        if (continues && thread.HasSignal)
+            return -(int)Errno.EINTR;
+        return Sleep(thread, WaitQueue, EpollEvents.In, exclusive: false);
     }
 }

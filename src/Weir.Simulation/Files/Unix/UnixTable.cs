@@ -3,9 +3,16 @@ using System.Text;
 namespace Weir.Simulation;
 
 /// <summary>A socket in the file system: the name stays when the socket is closed, and the socket when the name is removed.</summary>
-internal sealed class UnixNode(UnixSocket socket)
+internal sealed class UnixNode(UnixSocket socket) : FileNode
 {
     internal UnixSocket? Socket { get; set; } = socket;
+
+    // A socket is connected to, not opened.
+    internal override SimFile? Open(SimThread thread, Machine machine, string path, FileFlags flags, out int error)
+    {
+        error = -(int)Errno.ENXIO;
+        return null;
+    }
 }
 
 /// <summary>What the unix sockets of one machine share.</summary>
