@@ -170,8 +170,6 @@ public sealed unsafe partial class SimKernel
 
                 if (ready > 0 || timedOut)
                     return ready;
-                if (World.Faults.Interrupts(thread))
-                    return -(int)Errno.EINTR;
                 // Goes on if no handler has run; SA_RESTART does not count here.
                 if (thread.HasSignal && thread.Process.DeliverSignals(thread) != SignalOutcome.Nothing)
                     return -(int)Errno.EINTR;
