@@ -20,7 +20,6 @@ public sealed partial class Sim
         Seed = seed;
         _options = options;
         _world = new World(choices, options);
-        _world.Seed = seed;
         Kernel = new SimKernel(new Machine(_world, "host"), "main");
         Random = new SimRandom(seed);
         AddOwnHost();
@@ -105,7 +104,7 @@ public sealed partial class Sim
         _endChecks.Add(check);
     }
 
-    private static void RunBody(string name, Action body)
+    private void RunBody(string name, Action body)
     {
         try
         {
@@ -113,7 +112,7 @@ public sealed partial class Sim
         }
         catch (Exception exception) when (exception is not (SimulationException or SimulationEndedException or RunTooLongException))
         {
-            throw new SimulationException(FindingKind.Failure, $"{name}: {exception.Message}", exception);
+            throw Report.Make(_world, FindingKind.Failure, $"{name}: {exception.Message}", "", inner: exception);
         }
     }
 
@@ -158,7 +157,7 @@ public sealed partial class Sim
         }
         catch (Exception exception) when (exception is not (SimulationException or RunTooLongException))
         {
-            throw new SimulationException(FindingKind.Failure, exception.Message, exception);
+            throw Report.Make(_world, FindingKind.Failure, exception.Message, "", inner: exception);
         }
 
         if (_loops.FirstOrDefault(loop => loop.Failure != null && !loop.IsObserved) is { } failed)

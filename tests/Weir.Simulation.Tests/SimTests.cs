@@ -45,7 +45,11 @@ public class SimTests
             sim =>
             {
                 int fd = sim.Kernel.EventFd(0, EventFdFlags.CloseOnExec);
-                sim.Thread("reader", () => got = Read(sim.Kernel, fd));
+                sim.Thread("reader", () =>
+                {
+                    got = Read(sim.Kernel, fd);
+                    sim.Kernel.Close(fd);
+                });
                 sim.Thread("writer", () => Write(sim.Kernel, fd, 7));
                 return Task.CompletedTask;
             },

@@ -178,7 +178,7 @@ internal sealed partial class EpollFile : SimFile
 
             if (timedOut)
                 return 0;
-            if (thread.HasSignal || World.Faults.Interrupts(thread))
+            if (thread.HasSignal)
                 return -(int)Errno.EINTR;
             available = HasReady;
             if (available)

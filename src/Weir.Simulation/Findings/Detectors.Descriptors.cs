@@ -20,9 +20,10 @@ internal sealed partial class Detectors
 
     // Ghosts
 
-    private void CheckGhost(EpollItem item, EpollEvents events)
+    // A number means something to the process that added it, and after a fork to the one that took over its table.
+    private void CheckGhost(SimThread thread, EpollItem item, EpollEvents events)
     {
-        if (item.Owner is not { } owner || owner.Descriptors.Find(item.Fd) is var meant && meant == item.File)
+        if (item.Owner is not { } owner || owner.Descriptors.Find(item.Fd) is var meant && meant == item.File || thread.CallProcess.Descriptors.Find(item.Fd) == item.File)
             return;
         string state = meant != null
             ? $"that number is now {meant}"
@@ -44,6 +45,8 @@ internal sealed partial class Detectors
         if (others.Length == 0)
             return;
         EpollItem left = file.Watchers.First(item => item.Fd == fd && item.Owner == process);
+        if (!process.Descriptors.Open.Any(open => open.File == left.Epoll))
+            return; // and nobody here will hear of it
         Found(
             FindingKind.Ghost,
             $"fd {fd} of {process.ProcessName} ({file}) was closed while it is registered in {left.Epoll}, and a duplicate keeps the file open: its events go on coming under that number.",
@@ -112,20 +115,22 @@ internal sealed partial class Detectors
         watch.MovedWhenTold = watch.Moved;
     }
 
-    /// <summary>A thread is about to block in a call on a file.</summary>
-    internal void Blocking(SimThread thread, SimFile file, EpollEvents conditions)
+    /// <summary>A thread is about to block in a call.</summary>
+    internal void Blocking(SimThread thread)
     {
-        if (!Watches(SimDetectors.SharedReads) || !file.IsStream || (conditions & EpollEvents.In) == 0)
+        if (!Watches(SimDetectors.SharedReads) || (TraitsOf[(int)thread.Call] & Traits.Reads) == 0 || FileOf(thread) is not { IsStream: true } file)
             return;
-        foreach (WaitEntry entry in file.WaitQueue.Entries)
+        foreach (SimThread other in _world.Threads)
         {
-            if (entry is not ThreadWait { IsExclusive: false } wait || wait.Thread == thread || (wait.Filter & EpollEvents.In) == 0 || wait.Thread.Call == SystemCall.Poll)
+            if (other == thread || other.State != ThreadState.Blocked || (TraitsOf[(int)other.Call] & Traits.Reads) == 0 || FileOf(other) != file)
                 continue;
             Found(
                 FindingKind.SharedRead,
-                $"{thread.Name} and {wait.Thread.Name} both wait in a read of {file}: the stream's bytes go now to one and now to the other.",
+                $"{thread.Name} and {other.Name} both wait in a read of {file}: the stream's bytes go now to one and now to the other.",
                 "Let one thread read a stream and hand on what it has read.");
             return;
         }
     }
+
+    private static SimFile? FileOf(SimThread thread) => thread.CallProcess.Descriptors.Find(thread.CallDescriptor);
 }

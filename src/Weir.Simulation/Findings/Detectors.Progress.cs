@@ -107,7 +107,7 @@ internal sealed partial class Detectors
                 continue;
             Found(
                 FindingKind.Starvation,
-                $"fd {first.Fd} ({first.File}) has been ready for {now - first.Watch.QueuedAt} steps, and {epoll.LastWaiter?.Name ?? "nobody"} has not come back to {epoll} to be told.",
+                $"fd {first.Fd} ({first.File}) has been ready for {now - first.Watch.QueuedAt} steps, and nobody has asked {epoll} since{(epoll.LastWaiter is { } last ? $": the last to ask was {last.Name}" : "")}.",
                 "A task that always finds something to do must give way now and then (await EventLoop.Yield(), a budget per turn).",
                 [Report.Registration(first)]);
         }

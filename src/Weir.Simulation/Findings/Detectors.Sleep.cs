@@ -9,6 +9,9 @@ internal sealed partial class Detectors
 
     private const EpollEvents Asked = Incoming & ~(EpollEvents.Hup | EpollEvents.Err);
 
+    // For a thread of the pool that is half-way through a post to a sleeping loop, on a busy machine.
+    private static readonly TimeSpan MostPatience = TimeSpan.FromSeconds(1);
+
     private readonly List<(string Name, Func<bool> HasWork)> _sleepers = [];
     private EscapedCall? _escaped;
 
@@ -46,7 +49,7 @@ internal sealed partial class Detectors
         if (_on == SimDetectors.None)
             return null;
         if (Watches(SimDetectors.LostWakes) && FindLostWake() is { } lost)
-            return lost;
+            return ComesFromOutside(MostPatience) ? MakeEscape() : lost;
         return Watches(SimDetectors.LongStalls) && FindStalls(_world.Now - _stallLimit) is { Count: > 0 } stalls
             ? MakeStall($"For more than {StepText.Span(_stallLimit)}", stalls)
             : null;
@@ -55,11 +58,11 @@ internal sealed partial class Detectors
     /// <summary>Nobody can run and nothing is to come: says why.</summary>
     internal SimulationException Stuck()
     {
-        // What was given to the thread pool may be about to call, and would explain it.
-        if (HasEscape || SpinWait.SpinUntil(() => HasEscape, _world.Options.EscapePatience))
+        if (ComesFromOutside(_world.Options.EscapePatience))
             return MakeEscape();
         if (Watches(SimDetectors.LostWakes) && FindLostWake() is { } lost)
-            return lost;
+            return ComesFromOutside(MostPatience) ? MakeEscape() : lost;
+        _world.Options.EscapePatience = TimeSpan.Zero; // whoever runs the program again knows that there is none
         if (Watches(SimDetectors.StalledEdges) && FindStalls(since: long.MaxValue) is { Count: > 0 } stalls)
             return MakeStall("Everybody sleeps and nothing is to come", stalls);
         string[] waiting = [.. _world.Threads.Where(thread => thread.State == ThreadState.Blocked).Select(Report.Thread)];
@@ -71,6 +74,10 @@ internal sealed partial class Detectors
             waiting.Length == 1 ? null : waiting);
     }
 
+    // What was given to the thread pool may be about to call, and would explain why everybody sleeps.
+    private bool ComesFromOutside(TimeSpan patience)
+        => HasEscape || (_world.Options.EscapePatience > TimeSpan.Zero && SpinWait.SpinUntil(() => HasEscape, patience));
+
     // Lost wake-ups
 
     private SimulationException? FindLostWake()
@@ -79,7 +86,7 @@ internal sealed partial class Detectors
         {
             if (loop.HasEnded || loop.EventLoop?.Queue is not { } queue)
                 continue;
-            LoopPhase phase = queue.State.Phase;
+            LoopPhase phase = queue.State.PhaseAsSeen;
             string? what = phase switch
             {
                 // An inbox that holds nothing but timers due later than the loop wakes anyway needs no wake-up.
@@ -134,7 +141,7 @@ internal sealed partial class Detectors
 
     private static bool IsStalled(EpollItem item, SimLoop? loop)
     {
-        EpollEvents now = item.File.PollFor(item.Epoll.LastWaiter) & ~item.File.Held;
+        EpollEvents now = ReadinessOf(item);
         // A loop of the runtime remembers what it was told; it is stalled only if somebody waits for just that.
         if (loop != null)
             return (now & item.Events & loop.EventLoop!.Driver.Awaited(item.Data)) != 0;
@@ -150,12 +157,16 @@ internal sealed partial class Detectors
         return item.File.Watch.Reading != ReadState.Drained;
     }
 
+    // A queue of signals is asked for the one who waits; all others must not notice that somebody looks.
+    private static EpollEvents ReadinessOf(EpollItem item)
+        => (item.File is SignalFdFile ? item.File.PollFor(item.Epoll.LastWaiter) : item.File.Readiness) & ~item.File.Held;
+
     private static bool IsDisabled(EpollItem item) => (item.Events & ~EpollItem.PrivateBits) == EpollEvents.None && item.Watch.DeliveredAt != 0;
 
     private SimulationException MakeStall(string when, List<EpollItem> stalls)
     {
         EpollItem first = stalls[0];
-        EpollEvents ready = first.File.PollFor(first.Epoll.LastWaiter) & Incoming;
+        EpollEvents ready = ReadinessOf(first) & Incoming;
         string told = first.Watch.DeliveredAt == 0 ? "was never told" : $"was told at {StepText.Moment(first.Watch.DeliveredAt)}";
         string who = first.Epoll.LastWaiter?.Name ?? "nobody";
         (string state, string advice) = IsDisabled(first)

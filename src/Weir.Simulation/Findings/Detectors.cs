@@ -124,7 +124,7 @@ internal sealed partial class Detectors
         }
 
         if (Watches(SimDetectors.Ghosts))
-            CheckGhost(item, events);
+            CheckGhost(thread, item, events);
     }
 
     private static Traits[] MakeTraits()

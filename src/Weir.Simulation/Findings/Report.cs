@@ -19,7 +19,8 @@ internal static class Report
             text.Append("  ").AppendLine(detail);
         if (advice.Length > 0)
             text.Append("What to do: ").AppendLine(advice);
-        AppendWorld(text, world);
+        if (!world.IsLive)
+            AppendWorld(text, world); // there, others are changing it
         return new SimulationException(kind, text.ToString().TrimEnd(), inner, what);
     }
 
@@ -27,7 +28,7 @@ internal static class Report
     private static void AppendWorld(StringBuilder text, World world)
     {
         text.AppendLine();
-        text.AppendLine(CultureInfo.InvariantCulture, $"Seed {world.Seed}, virtual time {StepText.Moment(world.Now)} s, step {world.Log.Count}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Virtual time {StepText.Moment(world.Now)} s, step {world.Log.Count}");
         text.AppendLine().AppendLine("Threads");
         foreach (SimThread thread in world.Threads)
             text.Append("  ").AppendLine(Thread(thread));

@@ -19,6 +19,7 @@ internal sealed unsafe partial class Faults
     private const nuint UnixBuffer = 36_544;
 
     private int _held;
+    private bool _letsGo;
     private Afterwards _after;
     private SimFile? _afterFile;
     private nint _afterCut;
@@ -49,10 +50,12 @@ internal sealed unsafe partial class Faults
         file.Held &= ~bits;
         _held--;
         NoteActive();
-        if (file.References == 0 || (file.Poll() & bits) is not (var key and not EpollEvents.None))
+        if (file.References == 0 || (file.Readiness & bits) is not (var key and not EpollEvents.None))
             return;
+        _letsGo = true; // what was late once is not late again
         file.WaitQueue.Wake(key);
         file.SecondWaitQueue?.Wake(key);
+        _letsGo = false;
     }
 
     // A blocking call waits until it is let go. File calls do not know; they are not let in before.
@@ -75,7 +78,7 @@ internal sealed unsafe partial class Faults
             return false;
         if ((file.Held & Arrivals) != 0)
             return true;
-        if (!_delays || !file.IsNonBlocking || (file.Poll() & Announced) != 0)
+        if (!_delays || _letsGo || !file.IsNonBlocking || (file.Readiness & Announced) != 0)
             return false;
         if (Strikes(SimFault.LateArrival, _world.CurrentThread, _world.CurrentThread?.Call ?? SystemCall.None, file) is not { } rule)
             return false;
@@ -92,7 +95,7 @@ internal sealed unsafe partial class Faults
         if (!_active || count == 0 || !file.IsStream || !file.IsNonBlocking || (flags & (MessageFlags.Peek | MessageFlags.WaitAll | MessageFlags.OutOfBand)) != 0)
             return;
         SimFault fault = writes ? SimFault.ShortWrite : SimFault.ShortRead;
-        if (_rules[(int)fault] == null || (file.Poll() & Announced) != 0)
+        if (_rules[(int)fault] == null || (file.Readiness & Announced) != 0)
             return;
         nuint length = 0;
         for (int i = 0; i < count; i++)
@@ -100,7 +103,7 @@ internal sealed unsafe partial class Faults
         // What fits into one of these is taken whole or not at all.
         nuint grain = !writes ? 1 : file is not SimSocket socket ? PageSize : socket.Domain == SocketDomain.Unix ? UnixBuffer : 1;
         SimThread? thread = _world.CurrentThread;
-        if (length <= grain || (grain > 1 && count > 1) || Strikes(fault, thread, thread!.Call, file) == null)
+        if (length <= grain || (grain > 1 && count > 1) || Strikes(fault, thread, thread!.Call, file) is not { } rule)
             return;
         nuint parts = (length - 1) / grain; // as many grains as there can be without being all
         nuint taken = _world.Choices.World(4) switch
@@ -114,7 +117,7 @@ internal sealed unsafe partial class Faults
         Cut(ref vectors, ref count, room, taken);
         Note(fault, file, $"at most {taken} of {length} bytes");
         if (_after == Afterwards.Nothing)
-            (_after, _afterFile, _afterDelay) = (writes ? Afterwards.HoldRoom : Afterwards.HoldArrivals, file, _world.Choices.World(2) * 1_000_000L);
+            (_after, _afterFile, _afterDelay) = (writes ? Afterwards.HoldRoom : Afterwards.HoldArrivals, file, Draw(rule));
         _afterCut = (nint)taken;
     }
 
@@ -153,11 +156,11 @@ internal sealed unsafe partial class Faults
             return;
         switch (after)
         {
-            case Afterwards.StallPeer when (file.Poll() & Announced) == 0:
+            case Afterwards.StallPeer when (file.Readiness & Announced) == 0:
                 Note(SimFault.StalledPeer, file, $"its peer stalls for {StepText.Span(_afterDelay)}");
                 Hold(file, Arrivals, _afterDelay);
                 break;
-            case Afterwards.HoldArrivals when result <= cut && (file.Poll() & EpollEvents.In) != 0:
+            case Afterwards.HoldArrivals when result <= cut && (file.Readiness & EpollEvents.In) != 0:
                 Hold(file, Arrivals, _afterDelay);
                 break;
             case Afterwards.HoldRoom when result <= cut:

@@ -132,7 +132,7 @@ internal sealed unsafe partial class Faults
         if (error != Errno.None || file is not SimSocket socket)
             return error;
         TryReset(thread, call, socket);
-        EpollEvents now = file.Poll();
+        EpollEvents now = file.Readiness;
         if (!file.IsNonBlocking || (now & EpollEvents.In) == 0 || (now & Announced) != 0)
             return Errno.None;
         if (Strikes(SimFault.FalseReadiness, thread, call, file) is { } rule)
@@ -157,7 +157,7 @@ internal sealed unsafe partial class Faults
 
     private void TryReset(SimThread thread, SystemCall call, SimSocket socket)
     {
-        if (_rules[(int)SimFault.ConnectionReset] == null || !socket.IsStream || (socket.Poll() & (EpollEvents.Hup | EpollEvents.Err)) != 0)
+        if (_rules[(int)SimFault.ConnectionReset] == null || !socket.IsStream || (socket.Readiness & (EpollEvents.Hup | EpollEvents.Err)) != 0)
             return;
         if (Strikes(SimFault.ConnectionReset, thread, call, socket) != null && socket.TryReset())
             Note(SimFault.ConnectionReset, socket, "reset");
@@ -210,7 +210,7 @@ internal sealed unsafe partial class Faults
 
     // Interrupts
 
-    /// <summary>Whether a signal comes as a thread is about to block.</summary>
+    /// <summary>Whether a signal comes as a thread is about to block. Then it is pending, and is taken when the call has ended with EINTR.</summary>
     internal bool Interrupts(SimThread thread) => _interrupts && Interrupts(thread, thread.Call);
 
     /// <summary>As <see cref="Interrupts(SimThread)"/>, for a wait outside the call that it belongs to.</summary>
@@ -219,6 +219,7 @@ internal sealed unsafe partial class Faults
         if (!_interrupts || Strikes(SimFault.Interrupted, thread, call, null) == null)
             return false;
         Note(SimFault.Interrupted, null, $"{call.ManName()} of {thread.Name}");
+        thread.IsInterrupted = thread.HasSignal = true;
         return true;
     }
 

@@ -186,7 +186,8 @@ public sealed unsafe partial class SimKernel
     /// <summary>On the way out of the kernel: takes what is pending and not blocked, and runs handlers (get_signal).</summary>
     internal SignalOutcome DeliverSignals(SimThread thread)
     {
-        SignalOutcome outcome = SignalOutcome.Nothing;
+        SignalOutcome outcome = thread.IsInterrupted ? SignalOutcome.Interrupt : SignalOutcome.Nothing;
+        thread.IsInterrupted = false;
         while (true)
         {
             if (HasExited)

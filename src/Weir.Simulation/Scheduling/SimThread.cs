@@ -108,6 +108,9 @@ internal sealed class SimThread
     /// </summary>
     internal bool HasSignal { get; set; }
 
+    /// <summary>A fault has interrupted it: as a signal with a handler does, of which nothing else shows.</summary>
+    internal bool IsInterrupted { get; set; }
+
     /// <summary>It runs on the scheduler's own thread, which must not be kept.</summary>
     internal bool IsStepped => Runner is SteppedLoop;
 

@@ -77,11 +77,7 @@ internal sealed class SteppedLoop
         if (epoll.PollFor(_thread) != EpollEvents.None)
             return;
         if (_world.Faults.Interrupts(_thread, SystemCall.EpollPWait2))
-        {
-            _thread.HasSignal = true;
             return;
-        }
-
         _thread.Call = SystemCall.EpollPWait2;
         _thread.CallDescriptor = _stepper.WaitDescriptor;
         _world.Log.Entered(_thread);

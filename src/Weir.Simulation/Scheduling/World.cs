@@ -41,9 +41,6 @@ internal sealed class World
 
     internal Detectors Detectors { get; }
 
-    /// <summary>What the run is determined by, for findings.</summary>
-    internal ulong Seed { get; set; }
-
     /// <summary>The loops that run here.</summary>
     internal List<SimLoop> Loops { get; } = [];
 
@@ -84,6 +81,9 @@ internal sealed class World
     /// <summary>Blocks the calling thread until it is woken. False: its deadline has come first.</summary>
     internal bool Block(SimThread thread, long deadline)
     {
+        if (Faults.Interrupts(thread))
+            return true; // as woken by the signal, which the caller sees
+        Detectors.Blocking(thread);
         thread.BeginBlock(deadline);
         Scheduler.Block(thread);
         if (thread.Process.HasExited)
@@ -97,8 +97,6 @@ internal sealed class World
     /// </summary>
     internal int WaitIn(SimThread thread, WaitQueue queue, bool exclusive, EpollEvents conditions = EpollEvents.None)
     {
-        if (Faults.Interrupts(thread))
-            return -(int)Errno.EINTR;
         if (thread.HasSignal)
             return thread.Process.Interrupt(thread);
         var entry = new ThreadWait(thread, conditions) { IsExclusive = exclusive };
@@ -126,11 +124,8 @@ internal sealed class World
     {
         if (file.IsNonBlocking)
             return -(int)Errno.EAGAIN;
-        if (Faults.Interrupts(thread))
-            return -(int)Errno.EINTR;
         if (thread.HasSignal)
             return thread.Process.Interrupt(thread);
-        Detectors.Blocking(thread, file, conditions);
         var first = new ThreadWait(thread, conditions);
         ThreadWait? second = file.SecondWaitQueue == null ? null : new ThreadWait(thread, conditions);
         file.WaitQueue.AddFirst(first);

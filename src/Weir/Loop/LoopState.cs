@@ -66,6 +66,9 @@ internal sealed class LoopState
     /// <summary>The phase at this moment; it may have changed by the time the caller looks at it.</summary>
     internal LoopPhase Phase => PhaseOf(_word.Read(Mark.Phase));
 
+    /// <summary>As <see cref="Phase"/>, for onlookers.</summary>
+    internal LoopPhase PhaseAsSeen => PhaseOf(_word.Peek());
+
     /// <summary>Wake-ups that cost a system call.</summary>
     internal long WakesOwed => Volatile.Read(ref _wakesOwed);
 

@@ -22,6 +22,9 @@ internal struct MarkedInt64
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal long Read(Mark site) => Marks.On ? Marks.Observer.Read(site, _cell!) : Volatile.Read(ref _value);
 
+    /// <summary>For onlookers: no operation of any thread, so that the simulator may ask.</summary>
+    internal long Peek() => Marks.On ? _cell!.Load() : Volatile.Read(ref _value);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void Write(Mark site, long value)
     {

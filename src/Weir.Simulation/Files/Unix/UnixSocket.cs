@@ -256,6 +256,18 @@ internal abstract partial class UnixSocket : SimSocket
         return 0;
     }
 
+    // Both ends learn what one learns whose peer has died and left something unread.
+    internal override bool TryReset()
+    {
+        if (Type == SocketKind.Datagram || State != UnixState.Established || Peer is not { IsDead: false } other)
+            return false;
+        ShutdownState = other.ShutdownState = UnixShutdown.Both;
+        PendingError = other.PendingError = Errno.ECONNRESET;
+        OnStateChange();
+        other.OnStateChange();
+        return true;
+    }
+
     /// <summary>sk_state_change: tells everybody, whatever they wait for.</summary>
     private void OnStateChange()
     {

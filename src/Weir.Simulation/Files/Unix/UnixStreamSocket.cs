@@ -205,7 +205,6 @@ internal sealed partial class UnixStreamSocket(Machine machine) : UnixSocket(mac
             return -(int)Errno.EAGAIN;
         if (continues && thread.HasSignal)
             return -(int)Errno.EINTR;
-        World.Detectors.Blocking(thread, this, EpollEvents.In);
         return Sleep(thread, WaitQueue, EpollEvents.In, exclusive: false);
     }
 }
