@@ -81,7 +81,8 @@ public sealed class SimLoop
             thread.IsLoop = true;
         try
         {
-            EventLoop.Run(Main, _options);
+            if (!Kernel.HasExited)
+                EventLoop.Run(Main, _options);
         }
         catch (Exception exception) when (Kernel.HasExited && exception is not SimulationException)
         {

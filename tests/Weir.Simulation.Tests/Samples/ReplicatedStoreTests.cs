@@ -1,5 +1,3 @@
-using ReplicatedStore;
-
 namespace Weir.Simulation.Tests;
 
 /// <summary>samples/ReplicatedStore in a world where machines crash and networks fail; and two mistakes in it, which that world must bring to light.</summary>
@@ -10,24 +8,43 @@ public class ReplicatedStoreTests
     {
         ExploreResult result = Sim.Explore(StoreWorld.Program(new()), new ExploreOptions { Runs = 200 });
         Assert.Equal(200, result.Runs);
-        System.Console.WriteLine(result);
     }
 
     [Fact]
-    public void Reads_that_do_not_write_back_are_found()
+    public void So_do_faults_of_the_kernel()
     {
-        var settings = new StoreWorld.Settings { Store = new StoreOptions { WriteBack = false } };
-        SimulationException found = Assert.Throws<SimulationException>(() => Sim.Explore(StoreWorld.Program(settings), new ExploreOptions { Runs = 500 }));
-        System.Console.WriteLine(found.Message);
+        var options = new ExploreOptions { Runs = 30, FirstSeed = 1001 };
+        options.Faults.Add(SimFault.ConnectionReset, 0.005).Add(SimFault.ShortRead, 0.05).Add(SimFault.LateArrival, 0.05).Add(SimFault.FalseReadiness, 0.05);
+        options.Faults.Add(new FaultRule { Fault = SimFault.NoDescriptors, Probability = 0.1, Call = SystemCall.Accept4 });
+        Sim.Explore(StoreWorld.Program(new()), options);
+    }
+
+    [Fact]
+    public void It_runs_with_a_thread_for_each_loop_too()
+        => Sim.Explore(StoreWorld.Program(new()), new ExploreOptions { Runs = 30, Mode = SimMode.Threads });
+
+    [Fact]
+    public void Two_runs_with_one_seed_are_the_same()
+        => Sim.Explore(StoreWorld.Program(new()), new ExploreOptions { Runs = 10, CheckDeterminism = true });
+
+    [Fact]
+    public void Gets_that_do_not_write_back_are_found_shrunk_and_replayed()
+    {
+        Func<Sim, Task> program = StoreWorld.Program(new() { WriteBack = false });
+        SimulationException found = Assert.Throws<SimulationException>(
+            () => Sim.Explore(program, new ExploreOptions { Runs = 2000, ShrinkTime = TimeSpan.FromSeconds(3) }));
         Assert.IsType<NotLinearizableException>(found.InnerException);
+        Assert.Contains("Shrunk in", found.Message);
+
+        SimulationException again = Assert.Throws<SimulationException>(() => Sim.Replay(found.ReplayToken!, program));
+        Assert.Equal(found.InnerException.Message, again.InnerException!.Message);
     }
 
     [Fact]
-    public void Replicas_that_acknowledge_what_they_have_in_memory_only_are_found()
+    public void Replicas_that_acknowledge_what_they_hold_in_memory_only_are_found()
     {
-        var settings = new StoreWorld.Settings { Durable = false };
-        SimulationException found = Assert.Throws<SimulationException>(() => Sim.Explore(StoreWorld.Program(settings), new ExploreOptions { Runs = 500 }));
-        System.Console.WriteLine(found.Message);
+        SimulationException found = Assert.Throws<SimulationException>(
+            () => Sim.Explore(StoreWorld.Program(new() { Durable = false }), new ExploreOptions { Runs = 200, Shrink = false }));
         Assert.IsType<NotLinearizableException>(found.InnerException);
     }
 }

@@ -27,14 +27,16 @@ internal sealed class StoreWorld
 
         internal int Operations { get; init; } = 10;
 
-        /// <summary>How many kinds of trouble there may be at once.</summary>
+        /// <summary>How many troubles there may be at once.</summary>
         internal int Troubles { get; init; } = 3;
 
         /// <summary>How much longer than a millisecond a message may take.</summary>
         internal TimeSpan Jitter { get; init; } = TimeSpan.FromMilliseconds(21);
 
+        /// <summary>Whether replicas keep a journal, which outlives a crash.</summary>
         internal bool Durable { get; init; } = true;
 
+        /// <summary>Whether gets do both of their halves.</summary>
         internal bool WriteBack { get; init; } = true;
     }
 
