@@ -68,6 +68,8 @@ public sealed class SimLoop
 
     private Task Main()
     {
+        if (Kernel.HasExited)
+            throw new ProcessEndedException(); // before it began
         EventLoop = EventLoop.Current!;
         if (_stopRequested)
             EventLoop.Stop();
@@ -81,8 +83,7 @@ public sealed class SimLoop
             thread.IsLoop = true;
         try
         {
-            if (!Kernel.HasExited)
-                EventLoop.Run(Main, _options);
+            EventLoop.Run(Main, _options);
         }
         catch (Exception exception) when (Kernel.HasExited && exception is not SimulationException)
         {

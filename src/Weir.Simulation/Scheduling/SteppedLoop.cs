@@ -32,12 +32,6 @@ internal sealed class SteppedLoop
     internal void Step()
     {
         long timeout;
-        if (_stepper == null && _thread.Process.HasExited)
-        {
-            End(null); // before it began
-            return;
-        }
-
         try
         {
             _stepper ??= _make();
