@@ -91,12 +91,12 @@ public sealed class StoreClient : IAsyncDisposable
     private async Task<T> Limited<T>(Func<CancellationToken, Task<T>> operation, CancellationToken cancellationToken)
     {
         using var timeout = new CancellationTokenSource(_options.Timeout, _loop.TimeProvider);
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _closing.Token, cancellationToken);
         try
         {
             return await operation(limit.Token);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (timeout.IsCancellationRequested)
         {
             throw new TimeoutException($"No majority of {_links.Length} replicas has answered within {_options.Timeout.TotalSeconds:0.###} s.");
         }
