@@ -22,6 +22,13 @@ public sealed class ExploreOptions : SimOptions
     public int? PreemptionBound { get; set; }
 
     /// <summary>
+    /// With <see cref="PreemptionBound"/>: first runs all schedules with no preemption, then those with at most one, and so on. A finding then needs the
+    /// fewest there are; schedules with few are run again on each level, which hardly shows, since each is so much larger than the one before. Defaults
+    /// to true.
+    /// </summary>
+    public bool FewestFirst { get; set; } = true;
+
+    /// <summary>
     /// With <see cref="PreemptionBound"/>: how often at most, where the running thread cannot go on, another than the next in turn does. Defaults to no bound.
     /// </summary>
     public int DelayBound { get; set; } = int.MaxValue;

@@ -15,8 +15,8 @@ internal sealed class Explorer(Action<Sim> start, ExploreOptions options)
     private readonly Queue<ScheduleTree> _parts = new(); // of the tree, for whoever has nothing to do
     private readonly HashSet<ulong> _schedules = []; // of seeds, by their hashes
     private readonly long _began = Stopwatch.GetTimestamp();
-    private readonly TreeBounds _bounds = TreeBounds.Of(options);
-    private int _workers;
+    private readonly int _workers = (int)Math.Min(options.Parallelism, options.MostRuns);
+    private long _runsBefore; // of the levels before this one
     private volatile int _idle; // workers that wait for a part
     private volatile bool _isOver;
     private bool _isExhausted;
@@ -36,8 +36,43 @@ internal sealed class Explorer(Action<Sim> start, ExploreOptions options)
     internal ExploreResult Run()
     {
         if (options.IsExhaustive)
-            _parts.Enqueue(new ScheduleTree(_bounds));
-        _workers = (int)Math.Min(options.Parallelism, options.MostRuns);
+            RunLevels();
+        else
+            RunWorkers();
+        if (_failure != null)
+            throw new InvalidOperationException("Exploring failed.", _failure);
+        if (_finding != null)
+            ExceptionDispatchInfo.Throw(Conclude());
+        return new ExploreResult
+        {
+            Runs = _runs,
+            Schedules = options.IsExhaustive ? _runs - _runsBefore : _schedules.Count,
+            Steps = _steps,
+            IsExhausted = _isExhausted,
+            Elapsed = Elapsed,
+        };
+    }
+
+    private void RunLevels()
+    {
+        TreeBounds bounds = TreeBounds.Of(options);
+        long found = -1; // schedules of the level before
+        for (int preemptions = options.FewestFirst ? 0 : bounds.Preemptions; preemptions <= bounds.Preemptions; preemptions++)
+        {
+            _runsBefore = _runs;
+            _isOver = _isExhausted = false;
+            _idle = 0;
+            _parts.Clear();
+            _parts.Enqueue(new ScheduleTree(bounds with { Preemptions = preemptions }));
+            RunWorkers();
+            if (!_isExhausted || _runs - _runsBefore == found)
+                return; // given up, found something, or there is nobody left to preempt once more
+            found = _runs - _runsBefore;
+        }
+    }
+
+    private void RunWorkers()
+    {
         using var left = new CountdownEvent(_workers);
         for (int i = 0; i < _workers; i++)
         {
@@ -52,18 +87,6 @@ internal sealed class Explorer(Action<Sim> start, ExploreOptions options)
 
         while (!left.Wait(ReportEvery))
             Report();
-        if (_failure != null)
-            throw new InvalidOperationException("Exploring failed.", _failure);
-        if (_finding != null)
-            ExceptionDispatchInfo.Throw(Conclude());
-        return new ExploreResult
-        {
-            Runs = _runs,
-            Schedules = options.IsExhaustive ? _runs : _schedules.Count,
-            Steps = _steps,
-            IsExhausted = _isExhausted,
-            Elapsed = Elapsed,
-        };
     }
 
     private void Report()

@@ -62,13 +62,13 @@ internal sealed partial class Detectors
     /// <exception cref="SimulationException">Something was found in it.</exception>
     internal void Called(SimThread thread, nint result)
     {
-        if (_on == SimDetectors.None)
+        if (_on == SimDetectors.None || thread.CallProcess.HasExited)
             return;
         thread.Watch.LastStep = _world.Log.Count;
         Traits traits = TraitsOf[(int)thread.Call];
         if ((traits & (Traits.Reads | Traits.Writes)) != 0)
             NoteTransfer(thread, traits, result);
-        if (result == -(int)Errno.EBADF)
+        if (result == -(int)Errno.EBADF && !thread.CallProcess.HasExited)
             CheckUseAfterClose(thread);
         CheckProgress(thread, traits, result);
         if ((_world.Log.Count & 4095) == 0)

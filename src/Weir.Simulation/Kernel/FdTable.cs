@@ -16,8 +16,8 @@ internal sealed class FdTable
         internal CallPlace Closed;
     }
 
-    /// <summary>RLIMIT_NOFILE, soft and hard.</summary>
-    internal ulong SoftLimit { get; set; } = 1024;
+    /// <summary>RLIMIT_NOFILE, soft and hard: the .NET runtime raises the one to the other at its start.</summary>
+    internal ulong SoftLimit { get; set; } = 1 << 20;
 
     internal ulong HardLimit { get; set; } = 1 << 20;
 

@@ -10,6 +10,9 @@ internal sealed partial class Machine
         ["/dev"] = new DirectoryNode(),
         ["/dev/null"] = new DeviceNode(),
         ["/dev/zero"] = new DeviceNode(),
+        ["/proc"] = new DirectoryNode(),
+        ["/proc/self"] = new DirectoryNode(),
+        ["/proc/self/exe"] = new RegularNode(),
         ["/run"] = new DirectoryNode(),
         ["/tmp"] = new DirectoryNode(),
     };

@@ -40,6 +40,12 @@ internal sealed partial class TcpSocket
 
         TcpSocket? listener = _listener;
         ProcessUrgent(packet);
+        if (AbortsOnData(packet))
+        {
+            Network.Free(packet);
+            return;
+        }
+
         ProcessData(packet);
         if (_state != TcpState.Closed)
         {
@@ -149,15 +155,20 @@ internal sealed partial class TcpSocket
                 return false;
         }
 
-        // Nobody will read what comes now.
-        if (_state is TcpState.FinWait1 or TcpState.FinWait2 or TcpState.Closing or TcpState.LastAck
-            && (_shutdown & Shut.Receive) != 0 && packet.Seq + packet.Length > _receiveNext)
+        return true;
+    }
+
+    // Nobody will read what comes now; that there was an urgent byte in it has been noted all the same.
+    private bool AbortsOnData(Packet packet)
+    {
+        if (_state is not (TcpState.FinWait1 or TcpState.FinWait2 or TcpState.Closing or TcpState.LastAck)
+            || (_shutdown & Shut.Receive) == 0 || packet.Seq + packet.Length <= _receiveNext)
         {
-            Stack.SendReset(packet);
-            DoneWithError(Errno.ECONNRESET);
             return false;
         }
 
+        Stack.SendReset(packet);
+        DoneWithError(Errno.ECONNRESET);
         return true;
     }
 

@@ -144,12 +144,6 @@ public sealed unsafe partial class LinuxMachine : Machine
         return Native.Result(Native.epoll_pwait(epfd, events, max, timeout, &mask));
     }
 
-    private protected override int OpenSignalFd(Signal signal)
-    {
-        SignalSet set = SignalSet.Of(signal);
-        return Native.Result(Native.signalfd(-1, &set, (int)(FileFlags.NonBlock | FileFlags.CloseOnExec)));
-    }
-
     // A process that has stopped cannot let itself go on: a shell does, once it sees that the process has stopped.
     private protected override void StopAndContinueProcess()
     {
@@ -171,8 +165,6 @@ public sealed unsafe partial class LinuxMachine : Machine
         });
         return child;
     }
-
-    private protected override int OpenPidFd(int process) => Native.Result((int)Native.syscall(Native.PidFdOpen, process, 0, 0, 0, 0, 0));
 
     private protected override void EndChild(int process)
     {
@@ -249,15 +241,9 @@ public sealed unsafe partial class LinuxMachine : Machine
             return Kernel.Open(first, flags | FileFlags.CloseOnExec, 0);
     }
 
-    private protected override string MakeFifo()
+    private protected override string NewPath()
     {
         string path = Path.Combine(Path.GetTempPath(), $"weir-{Guid.NewGuid():N}");
-        fixed (byte* first = (byte[])[.. Encoding.UTF8.GetBytes(path), 0])
-        {
-            if (Native.mkfifo(first, 0x180) != 0) // 0600
-                Fail($"mkfifo: {Outcome.Show(Native.Result(-1))}");
-        }
-
         AtEnd(() => File.Delete(path));
         return path;
     }

@@ -106,7 +106,7 @@ public abstract unsafe partial class Machine
     }
 
     /// <summary>Writes pages, then single bytes, until there is no room left; the result is how many bytes.</summary>
-    public Outcome Fill(Fd fd, int block = 4096, bool show = true)
+    public Outcome Fill(Fd fd, int block = 4096)
     {
         int total = 0;
         nint count;
@@ -116,23 +116,23 @@ public abstract unsafe partial class Machine
             total += (int)count;
         while ((count = Kernel.Write(fd.Number, bytes, 1)) > 0)
             total += (int)count;
-        return Ended($"fill({fd}, {block})", total, (int)count, show);
+        return Ended($"fill({fd}, {block})", total, (int)count);
     }
 
     /// <summary>Reads until there is nothing left; the result is how many bytes.</summary>
-    public Outcome Drain(Fd fd, int block = 4096, bool show = true)
+    public Outcome Drain(Fd fd, int block = 4096)
     {
         int total = 0;
         nint count;
         byte* bytes = stackalloc byte[block];
         while ((count = Kernel.Read(fd.Number, bytes, (nuint)block)) > 0)
             total += (int)count;
-        return Ended($"drain({fd}, {block})", total, (int)count, show);
+        return Ended($"drain({fd}, {block})", total, (int)count);
     }
 
-    private Outcome Ended(string call, int total, int last, bool show)
+    private Outcome Ended(string call, int total, int last)
     {
-        Note($"{call} = {(show ? $"{total}, then " : "")}{Outcome.Show(last)}");
+        Note($"{call} = {total}, then {Outcome.Show(last)}");
         return new Outcome(this, call, total);
     }
 
@@ -187,11 +187,14 @@ public abstract unsafe partial class Machine
     /// <summary>A named pipe in the file system; the result is its path.</summary>
     public string Fifo()
     {
-        Note("mkfifo");
-        return MakeFifo();
+        string path = NewPath();
+        fixed (byte* first = (byte[])[.. Encoding.UTF8.GetBytes(path), 0])
+            Call("mkfifo()", Kernel.MakeFifo(first, 0x180)).Is(0); // 0600
+        return path;
     }
 
-    private protected abstract string MakeFifo();
+    /// <summary>A path at which there is nothing; what a program puts there is removed after it.</summary>
+    private protected abstract string NewPath();
 
     /// <summary>Opens one end of a named pipe; null if the kernel refuses.</summary>
     public Fd? OpenFifo(string path, bool write, out Outcome outcome)

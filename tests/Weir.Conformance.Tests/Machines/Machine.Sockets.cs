@@ -139,6 +139,46 @@ public abstract unsafe partial class Machine
     public Outcome Receive(Fd fd, int count, MessageFlags flags = MessageFlags.None)
         => Take(flags == 0 ? "recv" : $"recv {flags}", fd, count, (bytes, length) => Kernel.Receive(fd.Number, bytes, length, flags));
 
+    /// <summary>
+    /// Fills a TCP connection and all that is behind it, until not a byte goes in and nothing is under way. How much that takes is each run's own.
+    /// </summary>
+    public void Saturate(Fd fd)
+    {
+        const int block = 16_384;
+        byte* bytes = stackalloc byte[block];
+        new Span<byte>(bytes, block).Fill((byte)'f');
+        nint last;
+        while (true)
+        {
+            Settle();
+            if ((last = Kernel.Write(fd.Number, bytes, 1)) < 0)
+                break;
+            while (Kernel.Write(fd.Number, bytes, block) > 0)
+            {
+            }
+        }
+
+        Call($"saturate({fd})", last);
+    }
+
+    /// <summary>Reads all that there is and that comes after it.</summary>
+    public void ReadToEnd(Fd fd)
+    {
+        const int block = 16_384;
+        byte* bytes = stackalloc byte[block];
+        nint last;
+        bool any;
+        do
+        {
+            any = false;
+            while ((last = Kernel.Read(fd.Number, bytes, block)) > 0)
+                any = true;
+            Settle();
+        }
+        while (any);
+        Call($"read all({fd})", last);
+    }
+
     /// <summary>Sends letters together with a descriptor (SCM_RIGHTS of unix(7)).</summary>
     public Outcome SendDescriptor(Fd fd, int count, Fd passed)
         => Put($"send {passed} over", fd, count, (bytes, length) =>

@@ -143,12 +143,10 @@ public abstract unsafe partial class Machine
     /// <summary>A descriptor that reads a signal.</summary>
     public Fd SignalFd(Signal signal)
     {
-        Fd fd = Keep(NewName("sig"), OpenSignalFd(signal), FdKind.Other);
+        Fd fd = Keep(NewName("sig"), Kernel.SignalFd(-1, 1ul << ((int)signal - 1)), FdKind.Other);
         Note($"{fd} = signalfd({signal})");
         return fd;
     }
-
-    private protected abstract int OpenSignalFd(Signal signal);
 
     // Processes
 
@@ -164,12 +162,10 @@ public abstract unsafe partial class Machine
     /// <summary>A descriptor for a child.</summary>
     public Fd PidFd(MachineChild child)
     {
-        Fd fd = Keep(NewName("pid"), OpenPidFd(child.Id), FdKind.Other);
+        Fd fd = Keep(NewName("pid"), Kernel.PidFdOpen(child.Id), FdKind.Other);
         Note($"{fd} = pidfd_open()");
         return fd;
     }
-
-    private protected abstract int OpenPidFd(int process);
 
     /// <summary>Ends a child and returns when it has exited; it is not reaped yet.</summary>
     public void End(MachineChild child)

@@ -62,7 +62,7 @@ public abstract unsafe partial class Machine
             failure = exception;
         }
 
-        failure = _main.Failure?.SourceException ?? failure;
+        failure ??= _main.Failure?.SourceException;
         if (failure == null && _threads.FirstOrDefault(thread => !thread.IsJoined) is { } forgotten)
             failure = new InvalidOperationException($"The program ended without joining '{forgotten}'.");
         ReleaseThreads(_threads);
@@ -104,7 +104,9 @@ public abstract unsafe partial class Machine
     /// <summary>A thread that has not begun.</summary>
     private protected abstract MachineThread CreateThread(string name, DescriptorTable table);
 
-    /// <summary>Runs the program's main thread, and returns when it has ended. Throws if it does not.</summary>
+    /// <summary>
+    /// Runs the program's main thread, and returns when it has ended. Throws if it does not, or if something else explains better how it ended.
+    /// </summary>
     protected abstract void Execute(MachineThread main, Action body);
 
     /// <summary>Lets threads end that a failed program has left behind.</summary>
@@ -172,9 +174,10 @@ public abstract unsafe partial class Machine
 
     private Fd Keep(string name, int number, FdKind kind)
     {
-        if (number < 0)
-            Fail($"{name}: no descriptor: {Outcome.Show(number)}");
-        return Enter(name, Adopt(number), kind);
+        int own = number < 0 ? number : Adopt(number);
+        if (own < 0)
+            Fail($"{name}: no descriptor: {Outcome.Show(own)}");
+        return Enter(name, own, kind);
     }
 
     // A descriptor whose number is settled.

@@ -18,7 +18,6 @@ internal static unsafe class Native
     internal const int WaitForPid = 1; // P_PID
     internal const int WaitExited = 4;
     internal const int WaitKeep = 0x1000000; // WNOWAIT
-    internal const nint PidFdOpen = 434; // the same on every architecture
 
     [DllImport(Name)] internal static extern int gettid();
     [DllImport(Name)] internal static extern nint pthread_self();
@@ -26,11 +25,9 @@ internal static unsafe class Native
     [DllImport(Name)] internal static extern int pthread_sigmask(int how, SignalSet* set, SignalSet* old);
     [DllImport(Name)] internal static extern nint signal(int signal, nint handler);
     [DllImport(Name)] internal static extern int sigpending(SignalSet* set);
-    [DllImport(Name)] internal static extern int signalfd(int fd, SignalSet* set, int flags);
     [DllImport(Name)] internal static extern int epoll_pwait(int epfd, void* events, int max, int timeout, SignalSet* set);
     [DllImport(Name)] internal static extern int epoll_create(int size);
     [DllImport(Name)] internal static extern int unshare(int flags);
-    [DllImport(Name)] internal static extern int mkfifo(byte* path, int mode);
     [DllImport(Name)] internal static extern int memfd_create(byte* name, uint flags);
     [DllImport(Name)] internal static extern byte* mmap(void* address, nuint length, int protection, int flags, int fd, nint offset);
     [DllImport(Name)] internal static extern int mprotect(void* address, nuint length, int protection);

@@ -191,8 +191,7 @@ public sealed class SocketScenarios : ConformanceTests
     {
         Fd set = m.Epoll();
         (Fd a, _) = m.TcpPair();
-        while (m.Fill(a, 16_384, show: false).Value > 0)
-            m.Settle();
+        m.Saturate(a);
         m.Add(set, a, Out | mode);
         m.Wait(set).IsEmpty();
         m.Shutdown(a, ShutdownHow.Write).Is(0);

@@ -65,7 +65,7 @@ public class ScheduleTreeTests
                     });
                 }
             },
-            new ExploreOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads, PreemptionBound = 100, Parallelism = parallelism }).Run();
+            new ExploreOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads, PreemptionBound = 100, FewestFirst = false, Parallelism = parallelism }).Run();
         Assert.Equal(252, result.Runs);
         Assert.Equal(252, seen.Count);
     }
@@ -136,7 +136,7 @@ public class ScheduleTreeTests
 
     private static ExploreResult Explore(Action<Sim> start, int bound, Action<ExploreOptions>? configure = null)
     {
-        var options = new ExploreOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads, PreemptionBound = bound };
+        var options = new ExploreOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Threads, PreemptionBound = bound, FewestFirst = false };
         configure?.Invoke(options);
         return new Explorer(start, options).Run();
     }

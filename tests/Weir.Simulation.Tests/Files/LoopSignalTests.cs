@@ -24,7 +24,8 @@ public class LoopSignalTests
                         sim.Kernel.Raise(User1);
                     },
                     sender);
-                await EventLoop.Current!.Delay(TimeSpan.FromMilliseconds(20));
+                for (int i = 0; i < 10_000 && handled == 0; i++)
+                    await EventLoop.Current!.Delay(TimeSpan.FromMilliseconds(1));
             },
             Threads.Options(mode));
         Assert.Equal(1, handled);

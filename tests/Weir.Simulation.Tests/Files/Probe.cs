@@ -190,7 +190,10 @@ internal static class TwoKernels
             1,
             sim =>
             {
-                sim.Thread("body", () => lines = Run(sim.Kernel, body));
+                // In a process of its own: the loop's descriptors and threads have no part in it.
+                SimKernel process = sim.Kernel.Fork("body");
+                process.Exec();
+                sim.Thread("body", () => lines = Run(process, body), process);
                 return Task.CompletedTask;
             },
             Threads.Options(SimMode.Threads));

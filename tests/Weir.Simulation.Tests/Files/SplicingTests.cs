@@ -120,6 +120,38 @@ public unsafe class SplicingTests
             probe.Unlink(path);
         });
 
+    [Fact]
+    public void Between_a_unix_socket_and_a_pipe_each_side_says_when_it_would_wait()
+        => TwoKernels.Agree(probe =>
+        {
+            int* fds = stackalloc int[2];
+            probe.Kernel.SocketPair(SocketDomain.Unix, SocketKind.Stream, 0, fds);
+            int near = probe.Keep(fds[0], "near"), far = probe.Keep(fds[1], "far");
+            (int read, int write) = probe.Pipe();
+            int epoll = probe.Epoll();
+            probe.Add(epoll, read, In);
+            probe.Add(epoll, write, Out);
+            probe.Events(epoll, "ADD");
+            probe.Splice(near, write, 100);
+            probe.Write(far, 10);
+            probe.Splice(near, write, 4);
+            probe.Events(epoll, "splicing a part");
+            probe.Splice(near, write, 100);
+            probe.Events(epoll, "splicing the rest");
+            probe.Readable(read);
+            probe.Splice(read, near, 4, SpliceFlags.None);
+            probe.Splice(read, near, 100, SpliceFlags.None);
+            probe.Events(epoll, "splicing back");
+            probe.Splice(read, near, 100, SpliceFlags.None);
+            probe.Read(far, 100);
+            probe.Write(write, 10);
+            probe.Close(far);
+            probe.Splice(near, write, 100);
+            probe.Splice(read, near, 100);
+            probe.Readable(read); // nothing is lost
+            probe.Kernel.Close(epoll);
+        });
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]

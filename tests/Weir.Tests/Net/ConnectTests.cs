@@ -112,7 +112,7 @@ public class ConnectTests : NetTestBase
         Assert.Equal(0, Statistics.Timers);
     });
 
-    [Fact]
+    [ThreadedFact]
     public void A_name_is_resolved_and_its_addresses_are_tried_in_turn() => Run(async () =>
     {
         EventLoop loop = EventLoop.Current!;
@@ -135,7 +135,7 @@ public class ConnectTests : NetTestBase
         Assert.Equal(0, Door.Close(holder));
     });
 
-    [Fact]
+    [ThreadedFact]
     public void An_unknown_name_is_the_resolvers_SocketException_on_the_loop() => Run(async () =>
     {
         EventLoop loop = EventLoop.Current!;

@@ -59,7 +59,7 @@ public class DescriptorLeakTests : NetTestBase
         using Connection client = await Connection.ConnectAsync(listener.LocalEndPoint);
     });
 
-    [Fact]
+    [ThreadedFact]
     public void Connecting_by_name_tries_each_address_and_closes_each() => Run(async () =>
     {
         using Listener listener = Listener.Bind(AnyPort);
