@@ -31,6 +31,7 @@ public sealed partial class Sim
             parsed[i] = IpAddress.From(address);
         }
 
+        using SimNetwork.Entry entry = Network.Enter();
         return new SimHost(this, name, parsed);
     }
 

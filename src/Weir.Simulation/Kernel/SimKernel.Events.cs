@@ -146,7 +146,8 @@ public sealed unsafe partial class SimKernel
         return call.Returns(PollFiles(call.Thread, new Span<PollEntry>(entries, (int)count), DeadlineAfter(timeout)));
     }
 
-    // do_sys_poll: everybody who polls is woken, and looks at all files again.
+    // do_sys_poll: everybody who polls is woken, and looks at all descriptors again. A number may stand for another file by then; who is to
+    // wake the thread are the files there were in the beginning.
     private int PollFiles(SimThread thread, Span<PollEntry> entries, long deadline)
     {
         var waits = new List<ThreadWait>();
@@ -161,7 +162,7 @@ public sealed unsafe partial class SimKernel
                 int ready = 0;
                 for (int i = 0; i < entries.Length; i++)
                 {
-                    EpollEvents found = PollFile(thread, ref entries[i], files[i]);
+                    EpollEvents found = PollFile(thread, ref entries[i], entries[i].Descriptor < 0 ? null : Descriptors.Find(entries[i].Descriptor));
                     entries[i].Returned = (short)found;
                     if (found != EpollEvents.None)
                         ready++;

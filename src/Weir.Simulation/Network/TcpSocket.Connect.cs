@@ -6,7 +6,7 @@ internal sealed partial class TcpSocket
     private const int MaxBacklog = 4096; // net.core.somaxconn
 
     // A listening socket: connections ready to be taken, and those whose handshake is not over.
-    private readonly Queue<TcpSocket> _accepted = new();
+    private Queue<TcpSocket>? _accepted;
     private HashSet<TcpSocket>? _requests;
     private int _backlogLimit;
 
@@ -199,11 +199,12 @@ internal sealed partial class TcpSocket
         if (PortNode == null)
             HoldPort(LocalEnd.Address, (ushort)port);
         _shutdown = Shut.None;
+        _accepted ??= new Queue<TcpSocket>();
         Stack.AddListener(this);
         return 0;
     }
 
-    private bool IsAcceptQueueFull => _accepted.Count > _backlogLimit;
+    private bool IsAcceptQueueFull => _accepted!.Count > _backlogLimit;
 
     // tcp_conn_request. The kernel keeps a small request until the handshake is over; here it is the socket itself.
     private void ProcessInListen(Packet packet)
@@ -255,7 +256,7 @@ internal sealed partial class TcpSocket
             Ports.Add(LocalEnd.Port, this);
             BecomeEstablished(packet);
             _socketState = SocketState.Connected;
-            listener._accepted.Enqueue(this);
+            listener._accepted!.Enqueue(this);
             return true;
         }
 
@@ -289,7 +290,7 @@ internal sealed partial class TcpSocket
             _requests = null;
         }
 
-        while (_accepted.TryDequeue(out TcpSocket? connection))
+        while (_accepted!.TryDequeue(out TcpSocket? connection))
         {
             connection._isOrphan = true;
             if (NeedsReset(connection._state))
@@ -307,7 +308,7 @@ internal sealed partial class TcpSocket
         {
             if (_state != TcpState.Listen)
                 return -(int)Errno.EINVAL;
-            if (_accepted.TryDequeue(out TcpSocket? connection))
+            if (_accepted!.TryDequeue(out TcpSocket? connection))
             {
                 connection._listener = null;
                 socket = connection;

@@ -98,7 +98,7 @@ internal sealed partial class TcpSocket : InetSocket
     }
 
     internal override EpollEvents Readiness => _state == TcpState.Listen
-        ? _accepted.Count > 0 ? EpollEvents.In | EpollEvents.RdNorm : EpollEvents.None
+        ? _accepted!.Count > 0 ? EpollEvents.In | EpollEvents.RdNorm : EpollEvents.None
         : ConnectionReadiness();
 
     private EpollEvents ConnectionReadiness()

@@ -62,7 +62,7 @@ public sealed class Transcript
 
     private static string At(List<string> lines, int index) => index < lines.Count ? lines[index] : "";
 
-    private List<string> WithFailure() => Failure == null ? [.. Lines] : [.. Lines, "! " + Describe(Failure).ReplaceLineEndings(" ")];
+    private List<string> WithFailure() => Failure == null ? [.. Lines] : [.. Lines, "! " + Failure.Message.Split('\n')[0]];
 
     private static string Describe(Exception failure) => failure is Xunit.Sdk.XunitException ? failure.Message : failure.ToString();
 

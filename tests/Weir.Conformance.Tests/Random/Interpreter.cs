@@ -28,6 +28,8 @@ internal sealed class Interpreter(Machine m, StringBuilder? source)
     private readonly HashSet<Fd> _listeners = [];
     private readonly List<(Fd Set, Fd Fd)> _registered = [];
     private string? _fifo;
+    private MachineThread? _waiter;
+    private int _waiters;
     private bool _usesNetwork;
 
     internal void Run(IReadOnlyList<Operation> operations)
@@ -41,6 +43,16 @@ internal sealed class Interpreter(Machine m, StringBuilder? source)
                 Write("m.Settle();");
                 m.Settle();
             }
+
+            if (_waiter != null)
+                LetWaiterEnd();
+        }
+
+        if (_waiter != null)
+        {
+            Write($"m.Kill({_waiter}, Signal.Handled);");
+            m.Kill(_waiter, Signal.Handled);
+            LetWaiterEnd();
         }
 
         // The state in which it ends.
@@ -71,6 +83,16 @@ internal sealed class Interpreter(Machine m, StringBuilder? source)
                 break;
             case OperationKind.UnixPair:
                 MakeTwo("m.SocketPair()", () => m.SocketPair());
+                break;
+            case OperationKind.UnixMessagePair:
+                SocketKind messages = a % 2 == 0 ? SocketKind.Datagram : SocketKind.SeqPacket;
+                MakeTwo($"m.SocketPair(SocketKind.{messages})", () => m.SocketPair(messages));
+                break;
+            case OperationKind.FreshSocket:
+                if (a % 2 == 0)
+                    Make("m.UnixSocket()", m.UnixSocket);
+                else
+                    Make("m.TcpSocket()", m.TcpSocket);
                 break;
             case OperationKind.UnixListener:
                 int backlog = a % 3;
@@ -127,11 +149,11 @@ internal sealed class Interpreter(Machine m, StringBuilder? source)
                 Write($"m.Receive({V(fd)}, {size}, MessageFlags.Peek);");
                 m.Receive(fd, size, MessageFlags.Peek);
                 break;
-            case OperationKind.Fill when Pick(fd => fd.Kind is FdKind.Pipe or FdKind.Unix && !IsReader(fd), a) is { } fd:
+            case OperationKind.Fill when _waiter == null && Pick(fd => fd.Kind is FdKind.Pipe or FdKind.Unix && !IsReader(fd), a) is { } fd:
                 Write($"m.Fill({V(fd)});");
                 m.Fill(fd);
                 break;
-            case OperationKind.Drain when Pick(fd => fd.Kind is FdKind.Pipe or FdKind.Unix or FdKind.Tcp && !IsWriter(fd), a) is { } fd:
+            case OperationKind.Drain when _waiter == null && Pick(fd => fd.Kind is FdKind.Pipe or FdKind.Unix or FdKind.Tcp && !IsWriter(fd), a) is { } fd:
                 Write($"m.Drain({V(fd)});");
                 m.Drain(fd);
                 break;
@@ -163,6 +185,13 @@ internal sealed class Interpreter(Machine m, StringBuilder? source)
             case OperationKind.PassDescriptor when Pick(fd => fd.Kind == FdKind.Unix, a) is { } fd && PickOpen(b) is { } passed && passed.Kind != FdKind.Unix:
                 Write($"m.SendDescriptor({V(fd)}, 3, {V(passed)});");
                 m.SendDescriptor(fd, 3, passed);
+                break;
+            case OperationKind.Reset when Pick(fd => fd.Kind == FdKind.Tcp && Transfers(fd), a) is { } fd && m.IsOpen(fd):
+                Write($"m.Reset({V(fd)});");
+                m.Reset(fd);
+                break;
+            case OperationKind.Waiter when _waiter == null && !_usesNetwork && PickSet(a) is { } set:
+                StartWaiter(set, Rooms[b % Rooms.Length], polls: c % 4 == 3);
                 break;
             case OperationKind.Urgent when Pick(fd => fd.Kind == FdKind.Tcp, a) is { } fd:
                 Write($"m.Send({V(fd)}, 1, MessageFlags.OutOfBand);");
@@ -334,6 +363,33 @@ internal sealed class Interpreter(Machine m, StringBuilder? source)
                 m.GetTime(timer);
                 break;
         }
+    }
+
+    // At most one at a time: who of several gets what may depend on who runs first. While it waits, nothing is done that wakes it half-way.
+    private void StartWaiter(Fd set, int room, bool polls)
+    {
+        string name = $"w{++_waiters}";
+        Write(polls
+            ? $"MachineThread {name} = m.Start(\"{name}\", () => m.Poll({V(set)}, In, Machine.Forever));"
+            : $"MachineThread {name} = m.Start(\"{name}\", () => m.Wait({V(set)}, Machine.Forever, {room}));");
+        _waiter = m.Start(name, () =>
+        {
+            if (polls)
+                m.Poll(set, In, Machine.Forever);
+            else
+                m.Wait(set, Machine.Forever, room);
+        });
+    }
+
+    private void LetWaiterEnd()
+    {
+        Write("m.UntilQuiet();");
+        m.UntilQuiet();
+        if (!_waiter!.HasEnded)
+            return;
+        Write($"m.Join({_waiter});");
+        m.Join(_waiter);
+        _waiter = null;
     }
 
     private void SetOption(Fd fd, SocketOption option, int value)

@@ -8,6 +8,8 @@ public enum OperationKind
     Pipe,
     FifoEnd,
     UnixPair,
+    UnixMessagePair,
+    FreshSocket,
     UnixListener,
     TcpListener,
     TcpPair,
@@ -36,6 +38,8 @@ public enum OperationKind
     SendBuffer,
     PassDescriptor,
     Urgent,
+    Reset,
+    Waiter,
 }
 
 /// <summary>

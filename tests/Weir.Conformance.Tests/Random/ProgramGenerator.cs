@@ -31,7 +31,7 @@ internal static class ProgramGenerator
         [(1, OperationKind.Set)],
         [
             (16, OperationKind.Add), (1, OperationKind.AddSet), (8, OperationKind.Modify), (3, OperationKind.Delete), (20, OperationKind.Wait),
-            (2, OperationKind.Poll), (3, OperationKind.Close), (3, OperationKind.Duplicate), (1, OperationKind.DuplicateOnto),
+            (2, OperationKind.Poll), (3, OperationKind.Close), (3, OperationKind.Duplicate), (1, OperationKind.DuplicateOnto), (2, OperationKind.Waiter),
         ]);
 
     private static readonly Mix Counters = new(
@@ -43,7 +43,7 @@ internal static class ProgramGenerator
         [(14, OperationKind.Write), (14, OperationKind.Read), (3, OperationKind.Fill), (2, OperationKind.Drain), (3, OperationKind.FifoEnd), (2, OperationKind.Close)]);
 
     private static readonly Mix UnixSockets = new(
-        [(5, OperationKind.UnixPair), (2, OperationKind.UnixListener)],
+        [(5, OperationKind.UnixPair), (2, OperationKind.UnixMessagePair), (2, OperationKind.UnixListener), (1, OperationKind.FreshSocket)],
         [
             (3, OperationKind.Connect), (3, OperationKind.Accept), (14, OperationKind.Write), (14, OperationKind.Read), (2, OperationKind.Peek),
             (2, OperationKind.Fill), (2, OperationKind.Drain), (4, OperationKind.Shutdown), (1, OperationKind.LowWatermark),
@@ -51,10 +51,10 @@ internal static class ProgramGenerator
         ]);
 
     private static readonly Mix Network = new(
-        [(4, OperationKind.TcpPair), (2, OperationKind.UdpPair), (1, OperationKind.TcpListener)],
+        [(4, OperationKind.TcpPair), (2, OperationKind.UdpPair), (1, OperationKind.TcpListener), (1, OperationKind.FreshSocket)],
         [
             (2, OperationKind.Connect), (2, OperationKind.Accept), (14, OperationKind.Write), (14, OperationKind.Read), (2, OperationKind.Peek),
-            (2, OperationKind.Drain), (4, OperationKind.Shutdown), (2, OperationKind.LowWatermark), (1, OperationKind.Urgent),
+            (2, OperationKind.Drain), (4, OperationKind.Shutdown), (2, OperationKind.LowWatermark), (1, OperationKind.Urgent), (1, OperationKind.Reset),
         ]);
 
     private static readonly Mix Nesting = new(

@@ -152,6 +152,10 @@ public class AcceptAllTestsLive : AcceptAllTests
 public class CancellationStressTestsLive : CancellationStressTests
 {
     protected override TestBed MakeBed() => new LiveBed();
+
+    [Theory(Skip = "The bytes are there before the token is cancelled, nearly always: nothing is raced."), MemberData(nameof(Cases))]
+    public override void Reads_from_another_thread_cancelled_at_any_moment_lose_nothing(string family, int seed)
+        => base.Reads_from_another_thread_cancelled_at_any_moment_lose_nothing(family, seed);
 }
 
 [Stepped]

@@ -3,7 +3,7 @@ using Weir.Tests;
 namespace Weir.Simulation.Tests;
 
 /// <summary>
-/// Loops on an emulated kernel, a turn at a time on one thread, under virtual time. Nothing is watched for: the tests misbehave on purpose.
+/// Loops on an emulated kernel, a turn at a time on one thread, under virtual time. Little is watched for: the tests misbehave on purpose.
 /// </summary>
 internal sealed class SteppedBed(ulong seed = 1) : TestBed
 {
@@ -13,7 +13,7 @@ internal sealed class SteppedBed(ulong seed = 1) : TestBed
 
     private static Sim MakeSim(ulong seed)
     {
-        Sim sim = Sim.MakeBed(seed, new Choices(new RandomStrategy(seed, 0.1)), new SimOptions { Detect = SimDetectors.None });
+        Sim sim = Sim.MakeBed(seed, new Choices(new RandomStrategy(seed, 0.1)), new SimOptions { Detect = SimDetectors.LostWakes | SimDetectors.BusyLoops });
         SimBeds.LiftLimit(sim.Kernel);
         return sim;
     }
