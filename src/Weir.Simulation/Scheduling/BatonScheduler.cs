@@ -66,6 +66,9 @@ internal sealed class BatonScheduler : Scheduler
         {
             if (!_ended)
                 body();
+            // Others may go on before what it has stored last is visible to them.
+            if (thread.Stores.Count > 0)
+                Preempt(thread);
         }
         catch (SimulationEndedException)
         {

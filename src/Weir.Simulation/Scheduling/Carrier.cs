@@ -10,7 +10,7 @@ internal sealed class Carrier
 {
     private static readonly ConcurrentBag<Carrier> Idle = [];
 
-    private readonly SemaphoreSlim _work = new(0);
+    private readonly Baton _work = new();
     private Action? _body;
 
     private Carrier()
@@ -27,14 +27,14 @@ internal sealed class Carrier
         if (!Idle.TryTake(out Carrier? carrier))
             carrier = new Carrier();
         carrier._body = body;
-        carrier._work.Release();
+        carrier._work.Give();
     }
 
     private void Serve()
     {
         while (true)
         {
-            _work.Wait();
+            _work.Take();
             Action body = _body!;
             _body = null;
             body();
@@ -46,43 +46,50 @@ internal sealed class Carrier
 }
 
 /// <summary>
-/// A place to wait for the baton, for one thread at a time. Spins first: the one who has it mostly gives it back within a microsecond or two.
+/// A place to wait for the baton, for one thread at a time. Spins for a few microseconds first, since the one who has it mostly gives it back by
+/// then; and does so without yielding, for where several simulations run at once, threads that yield to each other keep those from running that
+/// have something to do.
 /// </summary>
 internal sealed class Baton
 {
-    private const int Spins = 40;
+    private const int Spins = 30, SpinLength = 20; // some 100 ns each
 
-    private readonly SemaphoreSlim _parked = new(0);
-    private int _state; // 0: neither; 1: it is here; -1: somebody is parked
+    private static readonly int MostSpins = Environment.ProcessorCount > 1 ? Spins : 0;
+
+    private readonly object _gate = new();
+    private volatile bool _isHere;
 
     internal void Give()
     {
-        // Full fence: what the giver did is visible to the taker.
-        if (Interlocked.Exchange(ref _state, 1) == -1)
-            _parked.Release();
+        lock (_gate)
+        {
+            _isHere = true;
+            Monitor.Pulse(_gate);
+        }
     }
 
     internal void Take()
     {
-        SpinWait spin = default;
-        for (int i = 0; i < Spins && Volatile.Read(ref _state) == 0; i++)
-            spin.SpinOnce(sleep1Threshold: -1);
-        if (Interlocked.CompareExchange(ref _state, -1, 0) == 0)
-            _parked.Wait();
-        Volatile.Write(ref _state, 0);
+        for (int i = 0; i < MostSpins && !_isHere; i++)
+            Thread.SpinWait(SpinLength);
+        lock (_gate)
+        {
+            while (!_isHere)
+                Monitor.Wait(_gate);
+            _isHere = false;
+        }
     }
 
     /// <summary>As <see cref="Take"/>, within a time. False: it did not come.</summary>
     internal bool TryTake(TimeSpan time)
     {
-        if (Interlocked.CompareExchange(ref _state, -1, 0) == 0 && !_parked.Wait(time))
+        lock (_gate)
         {
-            if (Interlocked.CompareExchange(ref _state, 0, -1) == -1)
-                return false;
-            _parked.Wait(); // it came in that very moment
+            if (!_isHere)
+                Monitor.Wait(_gate, time);
+            bool came = _isHere;
+            _isHere = false;
+            return came;
         }
-
-        Volatile.Write(ref _state, 0);
-        return true;
     }
 }
