@@ -10,7 +10,7 @@ internal sealed partial class Detectors
     {
         int fd = thread.CallDescriptor;
         bool tries = thread.Call == SystemCall.EpollCtl && thread.CallOperation == (int)EpollOp.Delete;
-        if (!Watches(SimDetectors.UseAfterClose) || tries || thread.CallProcess.HasExited || !thread.CallProcess.Descriptors.TryFindClosed(fd, out SimFile? file, out CallPlace closed))
+        if (!Watches(SimDetectors.UseAfterClose) || tries || !thread.CallProcess.Descriptors.TryFindClosed(fd, out SimFile? file, out CallPlace closed))
             return;
         Found(
             FindingKind.UseAfterClose,

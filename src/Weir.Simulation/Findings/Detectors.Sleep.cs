@@ -49,7 +49,7 @@ internal sealed partial class Detectors
         if (_on == SimDetectors.None)
             return null;
         if (Watches(SimDetectors.LostWakes) && FindLostWake() is { } lost)
-            return ComesFromOutside(MostPatience) ? MakeEscape() : lost;
+            return ComesFromOutside(MostPatience, isLast: true) ? MakeEscape() : lost;
         return Watches(SimDetectors.LongStalls) && FindStalls(_world.Now - _stallLimit) is { Count: > 0 } stalls
             ? MakeStall($"For more than {StepText.Span(_stallLimit)}", stalls)
             : null;
@@ -58,11 +58,11 @@ internal sealed partial class Detectors
     /// <summary>Nobody can run and nothing is to come: says why.</summary>
     internal SimulationException Stuck()
     {
-        if (ComesFromOutside(_world.Options.EscapePatience))
+        if (ComesFromOutside(_world.Options.EscapePatience, isLast: false))
             return MakeEscape();
         if (Watches(SimDetectors.LostWakes) && FindLostWake() is { } lost)
-            return ComesFromOutside(MostPatience) ? MakeEscape() : lost;
-        _world.Options.EscapePatience = TimeSpan.Zero; // whoever runs the program again knows that there is none
+            return ComesFromOutside(MostPatience, isLast: true) ? MakeEscape() : lost;
+        _world.Options.EscapePatience = TimeSpan.Zero;
         if (Watches(SimDetectors.StalledEdges) && FindStalls(since: long.MaxValue) is { Count: > 0 } stalls)
             return MakeStall("Everybody sleeps and nothing is to come", stalls);
         string[] waiting = [.. _world.Threads.Where(thread => thread.State == ThreadState.Blocked).Select(Report.Thread)];
@@ -74,9 +74,17 @@ internal sealed partial class Detectors
             waiting.Length == 1 ? null : waiting);
     }
 
-    // What was given to the thread pool may be about to call, and would explain why everybody sleeps.
-    private bool ComesFromOutside(TimeSpan patience)
-        => HasEscape || (_world.Options.EscapePatience > TimeSpan.Zero && SpinWait.SpinUntil(() => HasEscape, patience));
+    // What was given to the thread pool may be about to call, and would explain why everybody sleeps. Once nothing came, whoever runs the
+    // program again, many times perhaps, does not wait for it any more.
+    private bool ComesFromOutside(TimeSpan patience, bool isLast)
+    {
+        SimOptions options = _world.Options;
+        if (HasEscape || (options.EscapePatience > TimeSpan.Zero && SpinWait.SpinUntil(() => HasEscape, patience)))
+            return true;
+        if (isLast)
+            options.EscapePatience = TimeSpan.Zero;
+        return false;
+    }
 
     // Lost wake-ups
 

@@ -62,7 +62,7 @@ internal sealed partial class Detectors
     /// <exception cref="SimulationException">Something was found in it.</exception>
     internal void Called(SimThread thread, nint result)
     {
-        if (_on == SimDetectors.None)
+        if (_on == SimDetectors.None || thread.CallProcess.HasExited)
             return;
         thread.Watch.LastStep = _world.Log.Count;
         Traits traits = TraitsOf[(int)thread.Call];

@@ -15,7 +15,7 @@ internal sealed class BatonScheduler : Scheduler
     private readonly List<SimThread> _runnable = [];
     private readonly Baton _main = new();
     private SimThread? _running;
-    private SimThread? _spinning; // waits for somebody else's store: not picked while there are others
+    private bool _hasSpinners; // threads that wait for somebody else's store
     private SimThread? _next; // for the main thread, when the baton comes to it
     private SimThread? _outside;
     private ExceptionDispatchInfo? _failure;
@@ -81,6 +81,7 @@ internal sealed class BatonScheduler : Scheduler
         SimThread.Current = null;
         StoreBuffers.Drain(thread);
         thread.End();
+        Progress();
         PassOn();
         runner.Unwound.Give();
     }
@@ -117,6 +118,7 @@ internal sealed class BatonScheduler : Scheduler
             if (thread.Runner is SteppedLoop loop)
             {
                 SimThread.Current = thread;
+                Progress();
                 try
                 {
                     loop.Step();
@@ -202,6 +204,7 @@ internal sealed class BatonScheduler : Scheduler
             CountUnwinding(thread);
         else
             Preempt(thread);
+        Progress();
         StoreBuffers.Drain(thread); // the kernel takes locks
         return thread;
     }
@@ -227,7 +230,7 @@ internal sealed class BatonScheduler : Scheduler
             Switch(thread, runner);
     }
 
-    /// <summary>The thread can do nothing until another has acted: it goes on when others have had their turn.</summary>
+    /// <summary>The thread can do nothing until another has changed something: it goes on when one has.</summary>
     internal void LetOthersRun(SimThread thread)
     {
         if (_ended)
@@ -238,8 +241,18 @@ internal sealed class BatonScheduler : Scheduler
 
         if (thread.Runner is not Runner runner)
             return;
-        _spinning = thread;
+        thread.IsSpinning = _hasSpinners = true;
         Switch(thread, runner);
+    }
+
+    /// <summary>Something has changed: those who spin may find what they wait for, and are picked again.</summary>
+    internal void Progress()
+    {
+        if (!_hasSpinners)
+            return;
+        _hasSpinners = false;
+        foreach (SimThread thread in _world.Threads)
+            thread.IsSpinning = false;
     }
 
     // Before the threads run, and after they have: whoever set the simulation up makes calls as a thread that is alone in the world.
@@ -355,16 +368,8 @@ internal sealed class BatonScheduler : Scheduler
         {
             _world.Clock.FireDue();
             Collect(running);
-            bool preempts = running is { State: ThreadState.Runnable } && running != _spinning;
-            if (running != null && running == _spinning)
-            {
-                _spinning = null;
-                if (_runnable.Count > 1)
-                    _runnable.RemoveAt(0);
-                else if (!MoveClock())
-                    throw _world.Detectors.Stuck();
-            }
-            else if (preempts && _runnable.Count > 1 && HasUsedItsSlice(running!))
+            bool preempts = running is { State: ThreadState.Runnable, IsSpinning: false };
+            if (preempts && _runnable.Count > 1 && HasUsedItsSlice(running!))
             {
                 preempts = false;
                 _runnable.RemoveAt(0);
@@ -374,7 +379,11 @@ internal sealed class BatonScheduler : Scheduler
                 return _runnable[_world.Choices.Thread(_runnable, preempts)];
 
             if (MoveClock())
+            {
+                Progress();
                 continue;
+            }
+
             if (_world.Threads.All(thread => thread.State == ThreadState.Ended))
                 return null;
             throw _world.Detectors.Stuck();
@@ -417,12 +426,12 @@ internal sealed class BatonScheduler : Scheduler
         _runnable.Clear();
         IReadOnlyList<SimThread> threads = _world.Threads;
         int start = (running ?? _running)?.Id ?? -1;
-        if (running is { State: ThreadState.Runnable })
+        if (running is { State: ThreadState.Runnable, IsSpinning: false })
             _runnable.Add(running);
         for (int i = 1; i <= threads.Count; i++)
         {
             SimThread thread = threads[(start + i) % threads.Count];
-            if (thread.State == ThreadState.Runnable && thread != running)
+            if (thread is { State: ThreadState.Runnable, IsSpinning: false } && thread != running)
                 _runnable.Add(thread);
         }
     }

@@ -91,6 +91,9 @@ internal sealed class SimThread
     /// <summary>It runs an event loop.</summary>
     internal bool IsLoop { get; set; }
 
+    /// <summary>It can do nothing until another thread has changed something.</summary>
+    internal bool IsSpinning { get; set; }
+
     /// <summary>Calls since the simulation or its process has ended under it.</summary>
     internal int CallsWhileUnwinding { get; set; }
 

@@ -27,6 +27,7 @@ internal class StoreBuffers(World world)
     {
         Point(thread, site);
         Drain(thread);
+        Scheduler.Progress();
         return cell.CompareExchange(value, comparand);
     }
 
@@ -34,6 +35,7 @@ internal class StoreBuffers(World world)
     {
         Point(thread, site);
         Drain(thread);
+        Scheduler.Progress();
         return cell.Exchange(value);
     }
 
@@ -41,6 +43,7 @@ internal class StoreBuffers(World world)
     {
         Point(thread, site);
         Drain(thread);
+        Scheduler.Progress();
         return cell.Add(change);
     }
 
@@ -48,7 +51,10 @@ internal class StoreBuffers(World world)
     {
         Point(thread, site);
         Drain(thread);
-        return inbox.TryDequeue(out entry);
+        if (!inbox.TryDequeue(out entry))
+            return false;
+        Scheduler.Progress();
+        return true;
     }
 
     internal virtual void Fence(SimThread thread, Mark site)
@@ -107,6 +113,7 @@ internal class StoreBuffers(World world)
         foreach (MarkedStore store in thread.Stores)
             store.Apply();
         thread.Stores.Clear();
+        ((BatonScheduler)thread.World.Scheduler).Progress();
     }
 }
 

@@ -324,41 +324,4 @@ public class FaultTests : FindingTests
             Assert.Equal(Raw.Error(Errno.ENOBUFS), raw.Write(one, 1));
             raw.Close(one, other);
         });
-
-    [Fact]
-    public void Connections_survive_every_fault_but_a_reset()
-    {
-        foreach (SimMode mode in (SimMode[])[SimMode.Stepping, SimMode.Threads])
-        {
-            for (ulong seed = 0; seed < 100; seed++)
-            {
-                var options = new SimOptions { Mode = mode };
-                foreach (SimFault fault in (SimFault[])[SimFault.ShortRead, SimFault.ShortWrite, SimFault.Interrupted, SimFault.FalseReadiness, SimFault.LateArrival, SimFault.StalledPeer])
-                    options.Faults.Add(fault, 0.2);
-                Sim.Run(seed, Echo, options);
-            }
-        }
-    }
-
-    private static async Task Echo(Sim sim)
-    {
-        (int one, int other) = new Raw(sim.Kernel).Pair();
-        SimLoop server = sim.Loop("server", async () =>
-        {
-            await using Connection connection = Connection.FromDescriptor(one);
-            byte[] buffer = new byte[50_000];
-            while (await connection.ReadAsync(buffer) is int count and > 0)
-                await connection.WriteAsync(buffer.AsMemory(0, count));
-        });
-        await using Connection client = Connection.FromDescriptor(other);
-        byte[] sent = new byte[200_000], received = new byte[sent.Length];
-        sim.Random.NextBytes(sent);
-        Task writing = client.WriteAsync(sent).AsTask();
-        await client.ReadExactlyAsync(received);
-        await writing;
-        Assert.Equal(sent, received);
-        client.ShutdownWrite();
-        while (!server.HasEnded)
-            await EventLoop.Current!.Delay(TimeSpan.FromMilliseconds(1));
-    }
 }

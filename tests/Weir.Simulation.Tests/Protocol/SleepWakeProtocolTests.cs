@@ -16,6 +16,9 @@ public class SleepWakeProtocolTests(ITestOutputHelper output)
         Stop,
     }
 
+    // Two take half a minute for all pairs; three some minutes: WEIR_PREEMPTIONS=3.
+    private static int Preemptions => int.Parse(Environment.GetEnvironmentVariable("WEIR_PREEMPTIONS") ?? "2", System.Globalization.CultureInfo.InvariantCulture);
+
     [Theory]
     [InlineData(Deed.Post, Deed.Post)]
     [InlineData(Deed.Post, Deed.ShortenTimer)]
@@ -26,7 +29,7 @@ public class SleepWakeProtocolTests(ITestOutputHelper output)
     public void No_wake_up_is_lost_or_sent_twice_or_written_after_the_close(Deed first, Deed second)
     {
         Assert.True(SimMarks.AreOn, "The runtime does not report its marked operations: Weir.Marks is off.");
-        ExploreResult result = Sim.Explore(sim => Program(sim, first, second), Options(world => new ProtocolMemory(world), preemptions: 1));
+        ExploreResult result = Sim.Explore(sim => Program(sim, first, second), Options(world => new ProtocolMemory(world), Preemptions));
         output.WriteLine($"{first} and {second}: {result}");
         Assert.True(result.IsExhausted);
     }

@@ -124,7 +124,7 @@ public class ConnectTests : NetTestBase
         Assert.Equal(listener.LocalEndPoint, client.RemoteEndPoint);
     });
 
-    [Fact]
+    [ThreadedFact]
     public void A_name_none_of_whose_addresses_answers_fails_as_the_last_of_them() => Run(async () =>
     {
         // Bound for both families and not listening: refused, and nobody else's meanwhile.
