@@ -288,6 +288,7 @@ internal sealed class BatonScheduler : Scheduler
             throw new SimulationEndedException();
         if (thread.Runner is not Runner runner)
             throw Raise(_world.WouldBlock(thread));
+        Progress(); // somebody may wait for just that
         while (thread.State == ThreadState.Blocked)
             Switch(thread, runner);
     }
