@@ -68,6 +68,8 @@ public sealed class SimLoop
 
     private Task Main()
     {
+        if (Kernel.HasExited)
+            throw new ProcessEndedException(); // before it began
         EventLoop = EventLoop.Current!;
         if (_stopRequested)
             EventLoop.Stop();

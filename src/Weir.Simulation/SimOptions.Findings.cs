@@ -25,4 +25,10 @@ public partial class SimOptions
     /// as such. Defaults to 20 ms.
     /// </summary>
     internal TimeSpan EscapePatience { get; set; } = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>
+    /// How long in real time a thread that runs may wait for something outside the simulation, two looks in a row, before that is said to be the
+    /// end of it. Defaults to 5 s.
+    /// </summary>
+    internal TimeSpan LockPatience { get; set; } = TimeSpan.FromSeconds(5);
 }

@@ -109,6 +109,30 @@ public class SimTests
     }
 
     [Fact]
+    public void A_lock_whose_owner_was_stopped_inside_it_is_told_of()
+    {
+        SimulationException exception = Assert.Throws<SimulationException>(() => Sim.Explore(
+            sim =>
+            {
+                int fd = sim.Kernel.EventFd(0, EventFdFlags.CloseOnExec);
+                var gate = new Lock();
+                for (int i = 1; i <= 2; i++)
+                {
+                    sim.Thread($"writer {i}", () =>
+                    {
+                        lock (gate)
+                            Write(sim.Kernel, fd, 1);
+                    });
+                }
+
+                return Task.CompletedTask;
+            },
+            new ExploreOptions { Detect = RacyPrograms.NoLeaks, LockPatience = TimeSpan.FromMilliseconds(50), Shrink = false, Parallelism = 1 }));
+        Assert.Equal(FindingKind.Misuse, exception.Kind);
+        Assert.Contains("waits for something that is not the simulation's", exception.Message);
+    }
+
+    [Fact]
     public void Time_can_be_skipped_and_what_was_due_comes_late_in_its_order()
     {
         var order = new List<string>();

@@ -21,7 +21,10 @@ internal sealed class ScheduleWords(World world)
 
     internal void Struck() => Add($"a fault struck {Where(world.CurrentThread, "in")}");
 
-    internal void WentAnotherWay(int taken, int options) => Add($"the world took way {taken + 1} of {options} {Where(world.CurrentThread, "in")}");
+    internal void WentAnotherWay(int taken, int options, object? what)
+        => Add($"{what ?? "the world"} took way {taken + 1} of {options}{(what == null ? " " + Where(world.CurrentThread, "in") : "")}");
+
+    internal void Chose<T>(string what, T taken, T plain) => Add($"{what}: {taken}, in place of {plain}");
 
     internal void HeldStore() => Add($"the stores of {world.CurrentThread?.Name ?? "a thread"} were held back {Where(world.CurrentThread, "at")}");
 

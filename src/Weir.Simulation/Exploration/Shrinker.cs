@@ -6,7 +6,7 @@ namespace Weir.Simulation;
 /// Looks for the least that must happen for a failure to occur: fewer preemptions, then fewer faults, then fewer special choices of other kinds,
 /// then fewer steps. Delta debugging on the list of choices, and for what needs few preemptions all schedules with fewer.
 /// </summary>
-internal sealed class Shrinker
+internal sealed partial class Shrinker
 {
     private const int MostRuns = 5000;
     private const int MostRunsOfTree = 1000; // for each bound
@@ -85,6 +85,8 @@ internal sealed class Shrinker
         do
         {
             better = DropTail();
+            better |= ResetApart(threads: true);
+            better |= ResetApart(threads: false);
             better |= ResetRuns();
             better |= RemoveRuns();
             better |= LowerValues();
@@ -202,7 +204,12 @@ internal sealed class Shrinker
 
     private bool Try(int[] taken, bool orEqual = false)
     {
-        if (IsOver || !_tried.Add(Hash(taken)) || !Fails(taken, out List<Choice> choices, out long steps))
+        return !IsOver && _tried.Add(Hash(taken)) && Try(new ReplayStrategy(taken), orEqual);
+    }
+
+    private bool Try(Strategy strategy, bool orEqual = false)
+    {
+        if (!Fails(strategy, out List<Choice> choices, out long steps))
             return false;
         var cost = Cost.Of(choices, steps);
         int order = cost.CompareTo(_cost);
@@ -223,10 +230,12 @@ internal sealed class Shrinker
         return hash;
     }
 
-    private bool Fails(int[] taken, out List<Choice> choices, out long steps)
+    private bool Fails(int[] taken, out List<Choice> choices, out long steps) => Fails(new ReplayStrategy(taken), out choices, out steps);
+
+    private bool Fails(Strategy strategy, out List<Choice> choices, out long steps)
     {
         Runs++;
-        RunOutcome outcome = _runner.Run(_seed, new ReplayStrategy(taken), _points * 4 + 1000);
+        RunOutcome outcome = _runner.Run(_seed, strategy, _points * 4 + 1000);
         choices = outcome.Choices.Taken;
         steps = outcome.Steps;
         return outcome.Finding != null && outcome.Finding.IsLike(_finding);

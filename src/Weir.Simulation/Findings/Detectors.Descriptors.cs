@@ -77,6 +77,8 @@ internal sealed partial class Detectors
         {
             foreach (SimKernel process in machine.Processes)
             {
+                if (process.HasExited)
+                    continue; // what a thread opened on its way out
                 foreach ((int fd, SimFile file, CallPlace opened) in process.Descriptors.Open)
                 {
                     if (!process.Descriptors.IsInherited(fd))

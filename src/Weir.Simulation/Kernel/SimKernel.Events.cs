@@ -99,6 +99,8 @@ public sealed unsafe partial class SimKernel
 
     private int WaitForEvents(SimThread thread, int epfd, void* events, int maxEvents, long timeout)
     {
+        if (thread.Process.HasExited)
+            throw Ended(thread); // a loop that was on its way here when its process ended; it has not been told yet
         // The order of Linux 6.18; 6.12 looks at maxevents and the buffer first.
         SimFile? file = Descriptors.Find(epfd);
         if (file == null)

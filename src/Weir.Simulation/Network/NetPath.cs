@@ -46,7 +46,7 @@ internal sealed class NetPath(SimNetwork network, SimHost from, SimHost to)
 
         long arrival = start + link.Latency.Ticks * 100;
         if (link.Jitter > TimeSpan.Zero)
-            arrival += link.Jitter.Ticks * 100 * world.Choices.World(JitterSteps) / (JitterSteps - 1);
+            arrival += link.Jitter.Ticks * 100 * world.Choices.World(JitterSteps, this) / (JitterSteps - 1);
         arrival = Math.Max(arrival, notBefore);
         packet.Path = this;
         world.Clock.At(arrival, packet.Arrive);
@@ -76,4 +76,7 @@ internal sealed class NetPath(SimNetwork network, SimHost from, SimHost to)
         world.Log.Note($"lost: {packet.Source} to {packet.Destination}");
         network.Free(packet);
     }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"a packet from {from} to {to}";
 }

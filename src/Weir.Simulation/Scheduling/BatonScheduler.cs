@@ -9,7 +9,7 @@ internal class SimulationEndedException(string message = "The simulation has end
 /// Deterministic modes: one simulated thread runs at a time, and whoever holds the baton decides by the strategy who gets it next. Stepped
 /// loops run on the thread that called <see cref="Run"/>, the others each on a real thread of its own.
 /// </summary>
-internal sealed class BatonScheduler : Scheduler
+internal sealed partial class BatonScheduler : Scheduler
 {
     private readonly World _world;
     private readonly List<SimThread> _runnable = [];
@@ -61,6 +61,7 @@ internal sealed class BatonScheduler : Scheduler
     private void RunThread(SimThread thread, Runner runner, Action body)
     {
         runner.Baton.Take();
+        runner.Real = Thread.CurrentThread;
         SimThread.Current = thread;
         try
         {
@@ -132,7 +133,7 @@ internal sealed class BatonScheduler : Scheduler
             }
 
             ((Runner)thread.Runner!).Baton.Give();
-            _main.Take();
+            TakeBack();
             if (_next == null)
                 return;
             thread = _next;
@@ -441,6 +442,9 @@ internal sealed class BatonScheduler : Scheduler
     private sealed class Runner
     {
         internal Baton Baton { get; } = new();
+
+        /// <summary>The real thread, once it runs.</summary>
+        internal Thread? Real { get; set; }
 
         /// <summary>Given when its body has returned, for those who wait for it in the end.</summary>
         internal Baton Unwound { get; } = new();

@@ -70,8 +70,7 @@ internal sealed class Baton
 
     internal void Take()
     {
-        for (int i = 0; i < MostSpins && !_isHere; i++)
-            Thread.SpinWait(SpinLength);
+        Spin();
         lock (_gate)
         {
             while (!_isHere)
@@ -83,6 +82,7 @@ internal sealed class Baton
     /// <summary>As <see cref="Take"/>, within a time. False: it did not come.</summary>
     internal bool TryTake(TimeSpan time)
     {
+        Spin();
         lock (_gate)
         {
             if (!_isHere)
@@ -91,5 +91,11 @@ internal sealed class Baton
             _isHere = false;
             return came;
         }
+    }
+
+    private void Spin()
+    {
+        for (int i = 0; i < MostSpins && !_isHere; i++)
+            Thread.SpinWait(SpinLength);
     }
 }

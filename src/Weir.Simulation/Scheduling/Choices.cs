@@ -80,14 +80,25 @@ internal sealed class Choices(Strategy strategy, List<Choice>? store = null)
         return true;
     }
 
-    /// <summary>One of several ways the world may go.</summary>
-    internal int World(int options)
+    /// <summary>One of several ways the world may go; <paramref name="what"/> (as text) goes it, if there is something to name.</summary>
+    internal int World(int options, object? what = null)
     {
         if (options <= 1)
             return 0;
         int taken = Note(ChoiceKind.World, options, strategy.Choose(ChoiceKind.World, options));
         if (taken != 0)
-            Words?.WentAnotherWay(taken, options);
+            Words?.WentAnotherWay(taken, options, what);
+        return taken;
+    }
+
+    /// <summary>One of several ways the program itself may go.</summary>
+    internal int Program<T>(string what, ReadOnlySpan<T> options)
+    {
+        if (options.Length <= 1)
+            return 0;
+        int taken = Note(ChoiceKind.World, options.Length, strategy.Choose(ChoiceKind.World, options.Length));
+        if (taken != 0)
+            Words?.Chose(what, options[taken], options[0]);
         return taken;
     }
 

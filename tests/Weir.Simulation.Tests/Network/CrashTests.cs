@@ -125,6 +125,31 @@ public class CrashTests
             Assert.Throws<InvalidOperationException>(() => host.StartProcess("late"));
         });
 
+    [Theory]
+    [InlineData(SimMode.Stepping)]
+    [InlineData(SimMode.Threads)]
+    public void A_loop_that_had_not_begun_when_its_host_crashed_never_does(SimMode mode) => Sim.Explore(
+        async sim =>
+        {
+            SimHost host = sim.AddHost("host", "10.0.0.2");
+            bool hasCrashed = false, beganAfterwards = false;
+            SimLoop loop = sim.Loop(
+                "late",
+                async () =>
+                {
+                    beganAfterwards |= hasCrashed;
+                    await EventLoop.Current!.Delay(TimeSpan.FromHours(1));
+                },
+                host.Kernel);
+            await EventLoop.Yield();
+            host.Crash();
+            hasCrashed = true;
+            await Pause();
+            Assert.True(loop.HasEnded);
+            Assert.False(beganAfterwards);
+        },
+        new ExploreOptions { Mode = mode, Runs = 20 });
+
     [Fact]
     public void Files_outlive_a_crash_and_descriptors_do_not() => Sim.Run(
         1,

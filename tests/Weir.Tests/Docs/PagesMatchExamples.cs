@@ -54,7 +54,8 @@ public partial class PagesMatchExamples
 
     private static IEnumerable<string> Sources()
         => Directory.EnumerateFiles(ThisFolder(), "*.cs")
-            .Concat(Directory.EnumerateFiles(Path.Combine(Root, "samples"), "Program.cs", SearchOption.AllDirectories));
+            .Concat(Directory.EnumerateFiles(Path.Combine(Root, "tests", "Weir.Simulation.Tests", "Docs"), "*.cs"))
+            .Concat(Directory.EnumerateFiles(Path.Combine(Root, "samples"), "*.cs", SearchOption.AllDirectories));
 
     private static string Normalized(string code) => WhiteSpace().Replace(code, " ").Trim();
 
