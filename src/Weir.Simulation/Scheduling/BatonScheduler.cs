@@ -289,6 +289,7 @@ internal sealed partial class BatonScheduler : Scheduler
             throw new SimulationEndedException();
         if (thread.Runner is not Runner runner)
             throw Raise(_world.WouldBlock(thread));
+        Progress(); // somebody may wait for just that
         while (thread.State == ThreadState.Blocked)
             Switch(thread, runner);
     }

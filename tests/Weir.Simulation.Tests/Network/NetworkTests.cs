@@ -241,7 +241,7 @@ public class NetworkTests
         await RoundTrip(sim, connection);
         TimeSpan before = sim.Elapsed;
         sim.Network.Partition(sim.Host, server);
-        KernelException exception = await Assert.ThrowsAsync<KernelException>(async () => await connection.ReadAsync(new byte[1]));
+        KernelException exception = await Assert.ThrowsAsync<KernelException>(async () => _ = await connection.ReadAsync(new byte[1]));
         Assert.Equal(Errno.ETIMEDOUT, exception.Errno);
         Assert.InRange((sim.Elapsed - before).TotalSeconds, 89, 91);
     });

@@ -12,9 +12,9 @@ public unsafe class UnixProcessTests
         byte[] address = UnixProgram.Address("weir-who-" + Environment.ProcessId, isAbstract: true);
         int listener = p.Listener(address, 3), client = p.Socket(SocketKind.Stream);
         p.Connect(client, address);
+        int* value = stackalloc int[3];
         foreach (int fd in new[] { a, b, listener, client, p.Accept(listener) })
         {
-            int* value = stackalloc int[3];
             uint length = 12;
             p.Note("getsockopt", p.Kernel.GetSockOpt(fd, SocketLevel.Socket, PeerCredentials, value, &length));
             p.Note($"{length} {(value[0] == own ? "this process" : value[0])}");
