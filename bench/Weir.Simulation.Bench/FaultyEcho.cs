@@ -32,10 +32,12 @@ internal sealed class FaultyEcho
         var options = new ExploreOptions { Runs = seeds, Progress = _ => { } };
         foreach ((SimFault fault, double probability) in Faults)
             options.Faults.Add(fault, probability);
+        TimeSpan before = Environment.CpuUsage.TotalTime;
         ExploreResult result = Sim.Explore(echo.Program, options);
+        TimeSpan cpu = Environment.CpuUsage.TotalTime - before;
 
         Report.Say();
-        Report.Say($"echo server, {Clients} clients, faults: {result}");
+        Report.Say($"echo server, {Clients} clients, faults: {result}, {cpu.TotalSeconds:0.0} s of CPU");
         Report.Say($"  {echo._messages:N0} messages, {echo._bytes:N0} bytes came back whole");
         Report.Say($"  {string.Join(", ", Faults.Zip(echo._struck, (fault, struck) => $"{fault.Fault} {struck:N0}"))}");
         if (Array.IndexOf(echo._struck, 0) is >= 0 and int never)

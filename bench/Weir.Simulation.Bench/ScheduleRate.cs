@@ -21,7 +21,7 @@ internal static class ScheduleRate
     internal static void Run(bool isQuick)
     {
         Report.Say();
-        Report.Say("all schedules up to a number of preemptions, Threads mode");
+        Report.Say("schedules of real threads that hand on the turn");
         Print($"{Threads} threads, {Calls} calls each", Sim.Explore(ThreeThreads, Options(isQuick, preemptions: Threads * Calls)));
 
         // Its atomics are the runtime's own, and whether those can be preempted is decided once in a process.
