@@ -5,8 +5,22 @@ namespace Weir.Conformance.Random;
 /// <summary>A list of operations. Shows itself as the program it is, ready to be made a test of its own.</summary>
 public sealed record RandomProgram(IReadOnlyList<Operation> Operations)
 {
+    // Runs after which it counts as one that the real kernel does not answer in this way.
+    private const int Repetitions = 5;
+
     /// <summary>Runs it.</summary>
     internal void Run(Machine machine) => new Interpreter(machine, null).Run(Operations);
+
+    /// <summary>How the kernels differ, if they do and the real one does not differ from itself.</summary>
+    internal string? Difference()
+    {
+        Transcript real = new LinuxMachine { IsHasty = true }.Run(Run);
+        Transcript other = new SimMachine().Run(Run);
+        string? difference = Transcript.Difference(real, other);
+        for (int i = 0; i < Repetitions && difference != null; i++)
+            difference = Transcript.Difference(new LinuxMachine().Run(Run), other);
+        return difference;
+    }
 
     /// <summary>The program as C#.</summary>
     internal string ToSource()
