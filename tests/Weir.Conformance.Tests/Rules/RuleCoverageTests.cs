@@ -2,7 +2,7 @@ using System.Reflection;
 
 namespace Weir.Conformance.Rules;
 
-/// <summary>The rules are those of SEMANTICS.md, by their numbers there.</summary>
+/// <summary>The rules are those of docs/rules.md, by their numbers there.</summary>
 public sealed class RuleCoverageTests
 {
     private const int LastRule = 89;

@@ -3,7 +3,7 @@ using Xunit.Sdk;
 
 namespace Weir.Conformance;
 
-/// <summary>The rule of SEMANTICS.md that a test holds both kernels to; a trait, so that <c>--filter Rule=42</c> runs its tests.</summary>
+/// <summary>The rule of docs/rules.md that a test holds both kernels to; a trait, so that <c>--filter Rule=42</c> runs its tests.</summary>
 [TraitDiscoverer("Weir.Conformance.RuleDiscoverer", "Weir.Conformance.Tests")]
 [AttributeUsage(AttributeTargets.Method, AllowMultiple = true)]
 public sealed class RuleAttribute(string number) : Attribute, ITraitAttribute
