@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.RegularExpressions;
 using ReplicatedStore;
 using Weir.Net;
 
@@ -225,6 +226,38 @@ public class SimulationExamples
             return Task.CompletedTask;
         }));
         Assert.Equal(FindingKind.Leak, found.Kind);
+    }
+
+    /// <summary>Every line of the page's blocks of output is one that the examples print, but for its numbers and tokens.</summary>
+    [Fact]
+    public void The_page_shows_what_is_printed()
+    {
+        var printed = new HashSet<string>();
+        var trace = new SimTrace();
+        var options = new ExploreOptions { Trace = trace };
+        Add(() => Sim.Explore(SellTheLastSeat, options));
+        Add(() => Sim.Explore(sim => ReadWhileSomebodyWrites(sim, new StoreOptions { WriteBack = false }), options));
+
+        string[] page = File.ReadAllLines(Page());
+        bool inOutput = false;
+        for (int i = 0; i < page.Length; i++)
+        {
+            if (page[i].StartsWith("```", StringComparison.Ordinal))
+                inOutput = page[i] == "```text";
+            else if (inOutput && page[i].Trim() is not ("" or "..."))
+                Assert.True(printed.Contains(Plain(page[i])), $"Line {i + 1} is not printed by any example:\n{page[i]}");
+        }
+
+        void Add(Func<ExploreResult> explore)
+        {
+            string output = Assert.Throws<SimulationException>(explore).Message + "\n" + trace;
+            printed.UnionWith(output.Split('\n').Select(Plain));
+        }
+
+        static string Plain(string line) => Regex.Replace(line.Trim(), @"w1\.[\w-]+|\d+", "#");
+
+        static string Page([System.Runtime.CompilerServices.CallerFilePath] string path = "")
+            => Path.Combine(Path.GetDirectoryName(path)!, "..", "..", "..", "docs", "simulation.md");
     }
 
     [Fact]
