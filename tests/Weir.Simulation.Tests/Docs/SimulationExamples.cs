@@ -180,7 +180,7 @@ public class SimulationExamples
         SimKernel again = server.Restart();
         sim.Loop("server again", () => Echo(server), again);
         await connection.WriteAsync("hello?"u8.ToArray());
-        KernelException reset = await Assert.ThrowsAsync<KernelException>(async () => await connection.ReadAsync(new byte[1]));
+        KernelException reset = await Assert.ThrowsAsync<KernelException>(async () => _ = await connection.ReadAsync(new byte[1]));
         Assert.Equal(Errno.ECONNRESET, reset.Errno);
     });
 
