@@ -15,22 +15,26 @@ public sealed class LoopStepperTests : IDisposable
     public void A_loop_is_stepped_from_wait_to_wait()
     {
         List<string> log = [];
-        LoopStepper stepper = Make(async loop =>
-        {
-            log.Add("first");
-            await EventLoop.Yield();
-            log.Add("second");
-            await loop.Delay(TimeSpan.FromMilliseconds(1));
-            log.Add("third");
-        });
+        var clock = new ManualClockKernel(Kernel.Linux);
+        LoopStepper stepper = Make(
+            async loop =>
+            {
+                log.Add("first");
+                await EventLoop.Yield();
+                log.Add("second");
+                await loop.Delay(TimeSpan.FromMilliseconds(1));
+                log.Add("third");
+            },
+            options => options.Kernel = clock);
         Assert.Empty(log);
         Assert.True(stepper.Step(out long timeout));
         Assert.Equal(["first"], log);
         Assert.Equal(0, timeout);
         Assert.True(stepper.Step(out timeout));
         Assert.Equal(["first", "second"], log);
-        Assert.InRange(timeout, 1, 2_000_000);
+        Assert.InRange(timeout, 1_000_000, 2_000_000);
         Assert.False(stepper.HasEnded);
+        clock.Advance(TimeSpan.FromMilliseconds(2));
         RunAll(stepper);
         Assert.Equal(["first", "second", "third"], log);
         Assert.True(stepper.HasEnded);
