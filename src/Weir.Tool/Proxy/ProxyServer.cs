@@ -24,6 +24,7 @@ internal sealed class ProxyServer : IDisposable
     private ProxyConnection? _first;
     private bool _draining;
     private bool _checkingIdle;
+    private bool _disposed;
 
     internal ProxyServer(ProxyOptions options)
     {
@@ -82,9 +83,11 @@ internal sealed class ProxyServer : IDisposable
             AbortAfterDrainTimeout();
     }
 
-    /// <summary>Stops listening and closes all connections.</summary>
+    /// <summary>Stops listening and closes all connections. After the end there is nothing left to close: a second signal may come as late as that.</summary>
     internal void Abort()
     {
+        if (_disposed)
+            return;
         Drain();
         _aborting.Cancel();
         for (ProxyConnection? connection = _first; connection != null; connection = connection.Next)
@@ -215,6 +218,7 @@ internal sealed class ProxyServer : IDisposable
     /// <summary>Gives back what it holds; its connections must have ended.</summary>
     public void Dispose()
     {
+        _disposed = true;
         foreach (Listener listener in _listeners)
             listener.Dispose();
         Shared.Pipes.Dispose();

@@ -9,6 +9,18 @@ public class EndTests
     private static ProxyHost Start(TestServer server) => new(new ProxyOptions { Upstreams = [ProxyHost.To(server.EndPoint)] });
 
     [Fact]
+    public void A_second_signal_that_comes_after_the_end_changes_nothing() => EventLoop.Run(async () =>
+    {
+        var proxy = new ProxyServer(new ProxyOptions { Upstreams = [] });
+        proxy.Listen(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
+        proxy.Drain();
+        await proxy.RunAsync();
+        proxy.Dispose();
+        proxy.Abort();
+        proxy.Drain();
+    });
+
+    [Fact]
     public void The_end_of_the_client_is_passed_on_and_the_answer_still_comes()
     {
         using var server = new TestServer(async socket =>
