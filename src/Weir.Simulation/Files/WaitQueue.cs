@@ -67,7 +67,7 @@ internal sealed class WaitQueue
         }
     }
 
-    /// <summary>The file is going for good: tells and takes out everybody.</summary>
+    /// <summary>Everybody, in the order in which they are told.</summary>
     internal IEnumerable<WaitEntry> Entries
     {
         get

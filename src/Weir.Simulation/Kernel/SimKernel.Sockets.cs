@@ -30,9 +30,9 @@ public sealed unsafe partial class SimKernel
     public override int Bind(int fd, void* address, uint length)
     {
         using Call call = Begin(SystemCall.Bind, fd);
-        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        int error = FindSocket(call, fd, out SimSocket? socket);
         if (error == 0)
-            error = TryAddress(address, length, out ReadOnlySpan<byte> bytes) is int bad and < 0 ? bad : Found(fd).Bind(call.Thread, bytes);
+            error = TryAddress(address, length, out ReadOnlySpan<byte> bytes) is int bad and < 0 ? bad : socket!.Bind(call.Thread, bytes);
         return call.Returns(error);
     }
 
@@ -40,22 +40,22 @@ public sealed unsafe partial class SimKernel
     public override int Listen(int fd, int backlog)
     {
         using Call call = Begin(SystemCall.Listen, fd);
-        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
-        return call.Returns(error < 0 ? error : Found(fd).Listen(backlog));
+        int error = FindSocket(call, fd, out SimSocket? socket);
+        return call.Returns(error < 0 ? error : socket!.Listen(backlog));
     }
 
     /// <inheritdoc/>
     public override int Accept4(int fd, void* address, uint* length)
     {
         using Call call = Begin(SystemCall.Accept4, fd);
-        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        int error = FindSocket(call, fd, out SimSocket? socket);
         if (error < 0)
             return call.Returns(error);
         // The number is reserved before a connection is taken, so that a shortage loses none.
         int free = Machine.OpenFiles >= Machine.MaxOpenFiles ? -(int)Errno.ENFILE : Descriptors.FindFree();
         if (free < 0)
             return call.Returns(free);
-        error = Found(fd).Accept(call.Thread, out SimSocket? accepted);
+        error = socket!.Accept(call.Thread, out SimSocket? accepted);
         if (error < 0)
             return call.Returns(error);
         if (address != null)
@@ -77,9 +77,9 @@ public sealed unsafe partial class SimKernel
     public override int Connect(int fd, void* address, uint length)
     {
         using Call call = Begin(SystemCall.Connect, fd);
-        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        int error = FindSocket(call, fd, out SimSocket? socket);
         if (error == 0)
-            error = TryAddress(address, length, out ReadOnlySpan<byte> bytes) is int bad and < 0 ? bad : Found(fd).Connect(call.Thread, bytes);
+            error = TryAddress(address, length, out ReadOnlySpan<byte> bytes) is int bad and < 0 ? bad : socket!.Connect(call.Thread, bytes);
         return call.Returns(error);
     }
 
@@ -87,9 +87,9 @@ public sealed unsafe partial class SimKernel
     public override int Shutdown(int fd, ShutdownHow how)
     {
         using Call call = Begin(SystemCall.Shutdown, fd);
-        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        int error = FindSocket(call, fd, out SimSocket? socket);
         if (error == 0)
-            error = how is < ShutdownHow.Read or > ShutdownHow.Both ? -(int)Errno.EINVAL : Found(fd).Shutdown(how);
+            error = how is < ShutdownHow.Read or > ShutdownHow.Both ? -(int)Errno.EINVAL : socket!.Shutdown(how);
         return call.Returns(error);
     }
 
@@ -97,9 +97,9 @@ public sealed unsafe partial class SimKernel
     public override int GetSockName(int fd, void* address, uint* length)
     {
         using Call call = Begin(SystemCall.GetSockName, fd);
-        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        int error = FindSocket(call, fd, out SimSocket? socket);
         if (error == 0)
-            error = Found(fd).LocalAddress(out byte[] bytes) is int bad and < 0 ? bad : PutAddress(bytes, address, length);
+            error = socket!.LocalAddress(out byte[] bytes) is int bad and < 0 ? bad : PutAddress(bytes, address, length);
         return call.Returns(error);
     }
 
@@ -107,9 +107,9 @@ public sealed unsafe partial class SimKernel
     public override int GetPeerName(int fd, void* address, uint* length)
     {
         using Call call = Begin(SystemCall.GetPeerName, fd);
-        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        int error = FindSocket(call, fd, out SimSocket? socket);
         if (error == 0)
-            error = Found(fd).PeerAddress(out byte[] bytes) is int bad and < 0 ? bad : PutAddress(bytes, address, length);
+            error = socket!.PeerAddress(out byte[] bytes) is int bad and < 0 ? bad : PutAddress(bytes, address, length);
         return call.Returns(error);
     }
 
@@ -117,13 +117,13 @@ public sealed unsafe partial class SimKernel
     public override int GetSockOpt(int fd, SocketLevel level, SocketOption option, void* value, uint* length)
     {
         using Call call = Begin(SystemCall.GetSockOpt, fd);
-        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        int error = FindSocket(call, fd, out SimSocket? socket);
         if (error < 0)
             return call.Returns(error);
         if (!UserMemory.IsMapped(length, sizeof(uint)) || !UserMemory.IsMapped(value, *length))
             return call.Returns(-(int)Errno.EFAULT);
         Span<byte> room = stackalloc byte[64];
-        error = Found(fd).GetOption(level, option, room, out int size);
+        error = socket!.GetOption(level, option, room, out int size);
         if (error < 0)
             return call.Returns(error);
         size = (int)Math.Min((uint)size, *length);
@@ -136,9 +136,9 @@ public sealed unsafe partial class SimKernel
     public override int SetSockOpt(int fd, SocketLevel level, SocketOption option, void* value, uint length)
     {
         using Call call = Begin(SystemCall.SetSockOpt, fd);
-        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        int error = FindSocket(call, fd, out SimSocket? socket);
         if (error == 0)
-            error = UserMemory.IsMapped(value, length) ? Found(fd).SetOption(level, option, new ReadOnlySpan<byte>(value, (int)length)) : -(int)Errno.EFAULT;
+            error = UserMemory.IsMapped(value, length) ? socket!.SetOption(level, option, new ReadOnlySpan<byte>(value, (int)length)) : -(int)Errno.EFAULT;
         return call.Returns(error);
     }
 
@@ -146,44 +146,44 @@ public sealed unsafe partial class SimKernel
     public override nint Receive(int fd, void* buffer, nuint length, MessageFlags flags)
     {
         using Call call = Begin(SystemCall.Receive, fd);
-        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        int error = FindSocket(call, fd, out SimSocket? socket);
         if (error < 0)
             return call.Returns((nint)error);
         IoVector vector = new() { Base = buffer, Length = length }, shortened;
         IoVector* vectors = &vector;
         int count = 1;
-        World.Faults.Shorten(Found(fd), writes: false, ref vectors, ref count, &shortened, flags);
+        World.Faults.Shorten(socket!, writes: false, ref vectors, ref count, &shortened, flags);
         var user = new UserBuffer(vectors, count);
-        return call.Returns(Found(fd).Receive(call.Thread, ref user, flags, null));
+        return call.Returns(socket!.Receive(call.Thread, ref user, flags, null));
     }
 
     /// <inheritdoc/>
     public override nint Send(int fd, void* buffer, nuint length, MessageFlags flags)
     {
         using Call call = Begin(SystemCall.Send, fd);
-        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        int error = FindSocket(call, fd, out SimSocket? socket);
         if (error < 0)
             return call.Returns((nint)error);
         IoVector vector = new() { Base = buffer, Length = length }, shortened;
         IoVector* vectors = &vector;
         int count = 1;
-        World.Faults.Shorten(Found(fd), writes: true, ref vectors, ref count, &shortened, flags);
+        World.Faults.Shorten(socket!, writes: true, ref vectors, ref count, &shortened, flags);
         var user = new UserBuffer(vectors, count);
-        return call.Returns(Found(fd).Send(call.Thread, ref user, flags, null));
+        return call.Returns(socket!.Send(call.Thread, ref user, flags, null));
     }
 
     /// <inheritdoc/>
     public override nint ReceiveMessage(int fd, MessageHeader* message, MessageFlags flags)
     {
         using Call call = Begin(SystemCall.ReceiveMessage, fd);
-        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        int error = FindSocket(call, fd, out SimSocket? socket);
         if (error == 0 && !UserMemory.IsMapped(message, (nuint)sizeof(MessageHeader)))
             error = -(int)Errno.EFAULT;
         if (error < 0)
             return call.Returns((nint)error);
         var extras = new MessageExtras();
         var user = new UserBuffer(message->Vectors, (int)message->VectorCount);
-        nint count = Found(fd).Receive(call.Thread, ref user, flags, extras);
+        nint count = socket!.Receive(call.Thread, ref user, flags, extras);
         if (count < 0)
             return call.Returns(count);
         message->Flags = extras.Flags | (flags & MessageFlags.CloseOnExec);
@@ -199,7 +199,7 @@ public sealed unsafe partial class SimKernel
     public override nint SendMessage(int fd, MessageHeader* message, MessageFlags flags)
     {
         using Call call = Begin(SystemCall.SendMessage, fd);
-        int error = call.Fault < 0 ? call.Fault : FindSocket(fd, out _);
+        int error = FindSocket(call, fd, out SimSocket? socket);
         if (error == 0 && !UserMemory.IsMapped(message, (nuint)sizeof(MessageHeader)))
             error = -(int)Errno.EFAULT;
         if (error < 0)
@@ -217,21 +217,23 @@ public sealed unsafe partial class SimKernel
         if (error == 0)
         {
             var user = new UserBuffer(message->Vectors, (int)message->VectorCount);
-            result = Found(fd).Send(call.Thread, ref user, flags, extras);
+            result = socket!.Send(call.Thread, ref user, flags, extras);
         }
 
         extras.Files?.ForEach(file => file.Drop()); // those that no message has taken
         return call.Returns(result);
     }
 
-    private int FindSocket(int fd, out SimSocket? socket)
+    /// <summary>What a call on a socket begins with. Not 0: what it returns, a fault that strikes or that there is no socket of this number.</summary>
+    private int FindSocket(in Call call, int fd, out SimSocket? socket)
     {
+        socket = null;
+        if (call.Fault < 0)
+            return call.Fault;
         SimFile? file = Descriptors.Find(fd);
         socket = file as SimSocket;
         return socket != null ? 0 : file == null ? -(int)Errno.EBADF : -(int)Errno.ENOTSOCK;
     }
-
-    private SimSocket Found(int fd) => (SimSocket)Descriptors.Find(fd)!;
 
     private static int TryAddress(void* address, uint length, out ReadOnlySpan<byte> bytes)
     {

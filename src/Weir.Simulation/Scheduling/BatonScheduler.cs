@@ -25,11 +25,6 @@ internal sealed partial class BatonScheduler : Scheduler
 
     internal override bool HasEnded => _ended;
 
-    internal override bool IsHeldByCaller => SimThread.Current == _running;
-
-    /// <summary>Threads that can go on, for the strategy: kept in the order of their creation but for the running one.</summary>
-    internal SimThread? Running => _running;
-
     // Threads
 
     /// <summary>A thread with a real one beneath: starts when the scheduler first picks it.</summary>

@@ -14,8 +14,6 @@ internal sealed class LiveScheduler(World world) : Scheduler
 
     internal override long Now => Stopwatch.GetTimestamp() + _offset;
 
-    internal override bool IsHeldByCaller => Monitor.IsEntered(_kernel);
-
     internal override SimThread Enter(SimKernel process)
     {
         Monitor.Enter(_kernel);

@@ -6,8 +6,6 @@ internal abstract class Scheduler
     /// <summary>Nanoseconds of the monotonic clock.</summary>
     internal abstract long Now { get; }
 
-    internal abstract bool IsHeldByCaller { get; }
-
     /// <summary>The simulation is over; threads that unwind still make calls.</summary>
     internal virtual bool HasEnded => false;
 

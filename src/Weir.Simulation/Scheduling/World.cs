@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace Weir.Simulation;
 
 /// <summary>
@@ -152,7 +150,4 @@ internal sealed class World
         FindingKind.Misuse,
         $"{thread.Name}: {thread.Call.ManName()}(fd {thread.CallDescriptor}) would block, and with it all loops of the simulation: a stepped loop only awaits.",
         "Run what blocks on a thread of its own (Sim.Thread), or use SimMode.Threads.");
-
-    [Conditional("DEBUG")]
-    internal void AssertHeld() => Debug.Assert(Scheduler.IsHeldByCaller, "The kernel is entered through its door.");
 }
