@@ -57,6 +57,28 @@ public enum SystemCall : byte
     SignalMask,
     ExitGroup,
     Wait,
+    IoUringSetup,
+    IoUringEnter,
+    IoUringRegister,
+    MMap,
+    MUnmap,
+    PRead,
+    PWrite,
+    PReadV,
+    PWriteV,
+    FSync,
+    FAllocate,
+    FTruncate,
+    StatX,
+    GetDents64,
+    MakeDirectory,
+    RemoveDirectory,
+    Rename,
+    Spawn,
+    WaitId,
+    PidFdSendSignal,
+    ReceiveMessages,
+    SendMessages,
 }
 
 internal static class SystemCallNames
@@ -68,6 +90,8 @@ internal static class SystemCallNames
         "setsockopt", "recv", "send", "recvmsg", "sendmsg", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait2", "poll", "eventfd",
         "timerfd_create", "timerfd_settime", "timerfd_gettime", "signalfd", "pidfd_open", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "epoll_pwait",
         "memfd_create", "kill", "rt_sigaction", "rt_sigprocmask", "exit_group", "wait4",
+        "io_uring_setup", "io_uring_enter", "io_uring_register", "mmap", "munmap", "pread", "pwrite", "preadv", "pwritev", "fsync", "fallocate",
+        "ftruncate", "statx", "getdents64", "mkdir", "rmdir", "rename", "posix_spawn", "waitid", "pidfd_send_signal", "recvmmsg", "sendmmsg",
     ];
 
     /// <summary>The name in the man pages.</summary>

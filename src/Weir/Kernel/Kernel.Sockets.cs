@@ -46,4 +46,13 @@ public abstract unsafe partial class Kernel
 
     /// <summary>Sends a message with an address and ancillary data. sendmsg(2).</summary>
     public abstract nint SendMessage(int fd, MessageHeader* message, MessageFlags flags);
+
+    /// <summary>
+    /// Receives up to <paramref name="count"/> messages with one call; each header gets its length. Returns how many. Does not wait for all of
+    /// them. recvmmsg(2).
+    /// </summary>
+    public abstract int ReceiveMessages(int fd, MessageEntry* messages, uint count, MessageFlags flags);
+
+    /// <summary>Sends up to <paramref name="count"/> messages with one call and returns how many were sent. sendmmsg(2).</summary>
+    public abstract int SendMessages(int fd, MessageEntry* messages, uint count, MessageFlags flags);
 }

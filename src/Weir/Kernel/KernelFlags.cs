@@ -193,3 +193,51 @@ public enum InotifyEvents : uint
     Ignored = 0x8000,
     IsDirectory = 0x40000000,
 }
+
+/// <summary>Modes of fallocate(2).</summary>
+[Flags]
+public enum FileAllocation
+{
+    Default = 0,
+    KeepSize = 1,
+    PunchHole = 2,
+    CollapseRange = 8,
+    ZeroRange = 16,
+}
+
+/// <summary>Flags of statx(2).</summary>
+[Flags]
+public enum StatXFlags
+{
+    None = 0,
+    NoFollow = 0x100,
+    EmptyPath = 0x1000,
+}
+
+/// <summary>What statx(2) is asked for, and what it found.</summary>
+[Flags]
+public enum StatXMask : uint
+{
+    Type = 0x1,
+    Mode = 0x2,
+    Links = 0x4,
+    Owner = 0x8,
+    Group = 0x10,
+    AccessTime = 0x20,
+    ModifyTime = 0x40,
+    ChangeTime = 0x80,
+    Inode = 0x100,
+    Size = 0x200,
+    Blocks = 0x400,
+    BasicStats = 0x7FF,
+    BirthTime = 0x800,
+}
+
+/// <summary>Flags of waitid(2).</summary>
+[Flags]
+public enum WaitFlags
+{
+    NoHang = 0x1,
+    Exited = 0x4,
+    NoReap = 0x0100_0000,
+}

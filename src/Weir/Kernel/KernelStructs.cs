@@ -86,6 +86,133 @@ public unsafe struct MessageHeader
     public MessageFlags Flags;
 }
 
+/// <summary>One message of a batch: struct mmsghdr of recvmmsg(2).</summary>
+[StructLayout(LayoutKind.Sequential)]
+public struct MessageEntry
+{
+    /// <summary>The message.</summary>
+    public MessageHeader Header;
+
+    /// <summary>Bytes received or sent.</summary>
+    public uint Length;
+}
+
+/// <summary>What statx(2) tells: struct statx.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 256)]
+public struct StatXResult
+{
+    /// <summary>Which of the fields were filled in.</summary>
+    public StatXMask Mask;
+
+    /// <summary>The preferred size of I/O in bytes.</summary>
+    public uint BlockSize;
+
+    /// <summary>Attributes of the file system (compressed, immutable, ...).</summary>
+    public ulong Attributes;
+
+    /// <summary>Hard links.</summary>
+    public uint Links;
+
+    /// <summary>User id of the owner.</summary>
+    public uint Owner;
+
+    /// <summary>Group id of the owner.</summary>
+    public uint Group;
+
+    /// <summary>Type and permissions.</summary>
+    public ushort Mode;
+
+    private readonly ushort _reserved;
+
+    /// <summary>Inode number.</summary>
+    public ulong Inode;
+
+    /// <summary>Bytes.</summary>
+    public ulong Size;
+
+    /// <summary>Blocks of 512 bytes in use.</summary>
+    public ulong Blocks;
+
+    /// <summary>Which attributes the file system knows.</summary>
+    public ulong AttributesMask;
+
+    /// <summary>When it was last read.</summary>
+    public StatXTime AccessTime;
+
+    /// <summary>When it was made.</summary>
+    public StatXTime BirthTime;
+
+    /// <summary>When its inode last changed.</summary>
+    public StatXTime ChangeTime;
+
+    /// <summary>When it was last written.</summary>
+    public StatXTime ModifyTime;
+
+    /// <summary>The type among <see cref="Mode"/>: 0x8000 a regular file, 0x4000 a directory, as inode(7) has them.</summary>
+    public readonly int FileType => Mode & 0xF000;
+}
+
+/// <summary>Constants for the arguments of statx(2).</summary>
+public static class StatXRequest
+{
+    /// <summary>Stands for the working directory where a directory's descriptor is expected (AT_FDCWD).</summary>
+    public const int WorkingDirectory = -100;
+}
+
+/// <summary>A time since 1970: struct statx_timestamp.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public struct StatXTime
+{
+    /// <summary>Whole seconds.</summary>
+    public long Seconds;
+
+    /// <summary>Nanoseconds, 0 to 999,999,999.</summary>
+    public uint Nanoseconds;
+
+    private readonly int _reserved;
+}
+
+/// <summary>A program to start: the arguments of posix_spawn(3). All strings are zero-terminated, arrays of them end with null.</summary>
+public unsafe struct SpawnRequest
+{
+    /// <summary>The path of the program.</summary>
+    public byte* Path;
+
+    /// <summary>Its arguments, the first being its own name.</summary>
+    public byte** Arguments;
+
+    /// <summary>Its environment, as NAME=VALUE.</summary>
+    public byte** Environment;
+
+    /// <summary>The directory it starts in; null for this process's.</summary>
+    public byte* WorkingDirectory;
+
+    /// <summary>What becomes its descriptor 0; -1: this process's own.</summary>
+    public int StandardInput;
+
+    /// <summary>What becomes its descriptor 1; -1: this process's own.</summary>
+    public int StandardOutput;
+
+    /// <summary>What becomes its descriptor 2; -1: this process's own.</summary>
+    public int StandardError;
+
+    /// <summary>Whether it leads a process group of its own, which signals from the terminal do not reach.</summary>
+    public bool NewProcessGroup;
+}
+
+/// <summary>How a child ended: what waitid(2) leaves in its siginfo_t.</summary>
+public struct ChildStatus
+{
+    /// <summary>The child; 0: none has ended.</summary>
+    public int ProcessId;
+
+    /// <summary>CLD_EXITED 1, CLD_KILLED 2, CLD_DUMPED 3.</summary>
+    public int Code;
+
+    /// <summary>The exit status, or the signal that ended it.</summary>
+    public int Status;
+}
+
 /// <summary>
 /// Access to an array of struct epoll_event as the kernel lays it out: packed to 12 bytes on x64 (so that 32-bit programs share the
 /// layout), 16 bytes elsewhere (include/uapi/linux/eventpoll.h, EPOLL_PACKED).

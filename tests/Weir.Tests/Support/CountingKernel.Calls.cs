@@ -104,6 +104,12 @@ public unsafe partial class CountingKernel
     public override nint SendMessage(int fd, MessageHeader* message, MessageFlags flags)
         => Refuses(nameof(SendMessage), out int error) ? error : Inner.SendMessage(fd, message, flags);
 
+    public override int ReceiveMessages(int fd, MessageEntry* messages, uint count, MessageFlags flags)
+        => Refuses(nameof(ReceiveMessages), out int error) ? error : Inner.ReceiveMessages(fd, messages, count, flags);
+
+    public override int SendMessages(int fd, MessageEntry* messages, uint count, MessageFlags flags)
+        => Refuses(nameof(SendMessages), out int error) ? error : Inner.SendMessages(fd, messages, count, flags);
+
     public override int EpollCreate1(FileFlags flags)
         => Refuses(nameof(EpollCreate1), out int error) ? error : Inner.EpollCreate1(flags);
 

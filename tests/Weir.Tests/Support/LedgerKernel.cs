@@ -77,6 +77,12 @@ public unsafe class LedgerKernel(Kernel? inner = null) : CountingKernel(inner)
 
     public override int PidFdOpen(int processId) => Note(base.PidFdOpen(processId), nameof(PidFdOpen));
 
+    public override int IoUringSetup(uint entries, IoUringParameters* parameters) => Note(base.IoUringSetup(entries, parameters), nameof(IoUringSetup));
+
+    public override int InotifyInit() => Note(base.InotifyInit(), nameof(InotifyInit));
+
+    public override int TimerFdCreate(ClockId clock) => Note(base.TimerFdCreate(clock), nameof(TimerFdCreate));
+
     public override int Open(byte* path, FileFlags flags, int mode) => Note(base.Open(path, flags, mode), nameof(Open));
 
     public override int SocketPair(SocketDomain domain, SocketKind kind, int protocol, int* fds)

@@ -48,6 +48,9 @@ internal static unsafe partial class LibC
     [DllImport(Name)] internal static extern nint recvmsg(int fd, MessageHeader* message, int flags);
     [DllImport(Name)] internal static extern nint sendmsg(int fd, MessageHeader* message, int flags);
 
+    [DllImport(Name)] internal static extern int recvmmsg(int fd, MessageEntry* messages, uint count, int flags, TimeSpec* timeout);
+    [DllImport(Name)] internal static extern int sendmmsg(int fd, MessageEntry* messages, uint count, int flags);
+
     [DllImport(Name)] internal static extern int epoll_create1(int flags);
     [DllImport(Name)] internal static extern int epoll_ctl(int epfd, int op, int fd, void* epollEvent);
     [DllImport(Name)] internal static extern int epoll_wait(int epfd, void* events, int maxEvents, int timeout);
@@ -61,12 +64,45 @@ internal static unsafe partial class LibC
     [DllImport(Name)] internal static extern int inotify_add_watch(int fd, byte* path, uint mask);
     [DllImport(Name)] internal static extern int inotify_rm_watch(int fd, int watch);
 
+    [DllImport(Name)] internal static extern nint pread(int fd, void* buffer, nuint length, long offset);
+    [DllImport(Name)] internal static extern nint pwrite(int fd, void* buffer, nuint length, long offset);
+    [DllImport(Name)] internal static extern nint preadv(int fd, IoVector* vectors, int count, long offset);
+    [DllImport(Name)] internal static extern nint pwritev(int fd, IoVector* vectors, int count, long offset);
+    [DllImport(Name)] internal static extern int fsync(int fd);
+    [DllImport(Name)] internal static extern int fdatasync(int fd);
+    [DllImport(Name)] internal static extern int fallocate(int fd, int mode, long offset, long length);
+    [DllImport(Name)] internal static extern int ftruncate(int fd, long length);
+    [DllImport(Name)] internal static extern int statx(int directory, byte* path, int flags, uint mask, StatXResult* result);
+    [DllImport(Name)] internal static extern nint getdents64(int fd, void* buffer, nuint length);
+    [DllImport(Name)] internal static extern int mkdir(byte* path, uint mode);
+    [DllImport(Name)] internal static extern int rmdir(byte* path);
+    [DllImport(Name)] internal static extern int rename(byte* from, byte* to);
+
+    [DllImport(Name)] internal static extern int posix_spawn(int* processId, byte* path, byte* actions, byte* attributes, byte** arguments, byte** environment);
+    [DllImport(Name)] internal static extern int posix_spawnattr_init(byte* attributes);
+    [DllImport(Name)] internal static extern int posix_spawnattr_destroy(byte* attributes);
+    [DllImport(Name)] internal static extern int posix_spawnattr_setflags(byte* attributes, short flags);
+    [DllImport(Name)] internal static extern int posix_spawnattr_setsigmask(byte* attributes, ulong* signals);
+    [DllImport(Name)] internal static extern int posix_spawnattr_setsigdefault(byte* attributes, ulong* signals);
+    [DllImport(Name)] internal static extern int posix_spawn_file_actions_init(byte* actions);
+    [DllImport(Name)] internal static extern int posix_spawn_file_actions_destroy(byte* actions);
+    [DllImport(Name)] internal static extern int posix_spawn_file_actions_adddup2(byte* actions, int fd, int newFd);
+    [DllImport(Name)] internal static extern int posix_spawn_file_actions_addchdir_np(byte* actions, byte* path);
+    [DllImport(Name)] internal static extern int waitid(int kind, uint id, byte* information, int flags);
+
+    [DllImport(Name)] internal static extern nint mmap(void* address, nuint length, int protection, int flags, int fd, long offset);
+    [DllImport(Name)] internal static extern int munmap(void* address, nuint length);
+
     [DllImport(Name)] internal static extern nint syscall(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
 }
 
 /// <summary>Numbers of system calls that older C libraries have no wrapper for; from 424 on they are the same on all architectures.</summary>
 internal static class SystemCallNumbers
 {
+    internal const nint PidFdSendSignal = 424;
+    internal const nint IoUringSetup = 425;
+    internal const nint IoUringEnter = 426;
+    internal const nint IoUringRegister = 427;
     internal const nint PidFdOpen = 434;
     internal const nint EpollPWait2 = 441;
 }

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Weir;
 
 /// <summary>The real kernel: each call goes to libc's wrapper of the system call, and a result of -1 becomes the negated errno.</summary>
-internal sealed unsafe class LinuxKernel : Kernel
+internal sealed unsafe partial class LinuxKernel : Kernel
 {
     private const int NonBlockCloseOnExec = (int)(FileFlags.NonBlock | FileFlags.CloseOnExec); // SOCK_*, TFD_*, SFD_*, IN_* share O_*'s numbers
     private const int SignalSetWords = 16; // the C libraries' sigset_t has room for 1024 signals; the kernel reads the first 64
@@ -108,6 +108,12 @@ internal sealed unsafe class LinuxKernel : Kernel
     public override nint ReceiveMessage(int fd, MessageHeader* message, MessageFlags flags) => Result(LibC.recvmsg(fd, message, (int)flags));
 
     public override nint SendMessage(int fd, MessageHeader* message, MessageFlags flags) => Result(LibC.sendmsg(fd, message, (int)flags));
+
+    public override int ReceiveMessages(int fd, MessageEntry* messages, uint count, MessageFlags flags)
+        => Result(LibC.recvmmsg(fd, messages, count, (int)flags, null));
+
+    public override int SendMessages(int fd, MessageEntry* messages, uint count, MessageFlags flags)
+        => Result(LibC.sendmmsg(fd, messages, count, (int)flags));
 
     public override int EpollCreate1(FileFlags flags) => Result(LibC.epoll_create1((int)flags));
 
