@@ -2,21 +2,29 @@ namespace Weir;
 
 internal sealed partial class EpollDriver
 {
-    internal override ulong Borrow(int fd)
+    private static bool WatchesOutOnDemand(ref Slot slot) => slot.Kind is DescriptorKind.Other or DescriptorKind.Socket or DescriptorKind.Listener;
+
+    protected override int Watch(ref Slot slot, ulong token, EpollEvents mask)
+        => _set.Control(EpollOp.Add, slot.Descriptor, mask | EpollEvents.EdgeTriggered, token);
+
+    // May fail when the owner of the number closed it already; nothing can be done then, and the generation guards us.
+    protected override void Unwatch(ref Slot slot, ulong token) => _set.Control(EpollOp.Delete, slot.Descriptor, EpollEvents.None, 0);
+
+    protected override int WatchRoom(ref Slot slot, ulong token)
+        => WatchesOutOnDemand(ref slot) && (slot.Registered & EpollEvents.Out) == 0
+            ? Change(ref slot, token, slot.Registered | EpollEvents.Out)
+            : 0;
+
+    private int Change(ref Slot slot, ulong token, EpollEvents mask)
     {
-        if (_borrowed.TryGetValue(fd, out int index))
-            return _slots.TokenOf(index);
-        index = _slots.Allocate(fd, DescriptorKind.Borrowed);
-        _borrowed.Add(fd, index);
-        return _slots.TokenOf(index);
+        int result = _set.Control(EpollOp.Modify, slot.Descriptor, mask | EpollEvents.EdgeTriggered, token);
+        if (result == 0)
+            slot.Registered = mask;
+        return result;
     }
 
-    internal override bool TryFindBorrowed(int fd, out ulong token)
-    {
-        bool found = _borrowed.TryGetValue(fd, out int index);
-        token = found ? _slots.TokenOf(index) : 0;
-        return found;
-    }
+    protected override int Parked(IoOperation operation, ref Slot slot)
+        => slot.Kind == DescriptorKind.Borrowed ? Arm(ref slot, operation.Token) : 0;
 
     /// <summary>Asks for one event in the directions somebody waits in. Returns a negated errno if the descriptor cannot be watched.</summary>
     private int Arm(ref Slot slot, ulong token)
@@ -29,35 +37,19 @@ internal sealed partial class EpollDriver
         return result == -(int)Errno.ENOENT
             ? _set.Control(EpollOp.Add, slot.Descriptor, wanted | EpollEvents.OneShot, token)
             : result;
-
-        static EpollEvents Waiting(IoOperation? operation) => operation is { HasResult: false } ? operation.Interest : EpollEvents.None;
     }
 
-    /// <summary>A wait on a lent descriptor has ended: watch on for the other direction, or let go of it.</summary>
-    private void Release(ulong token, ref Slot slot)
+    private static EpollEvents Waiting(IoOperation? operation) => operation is { HasResult: false } ? operation.Interest : EpollEvents.None;
+
+    protected override int Narrow(ref Slot slot, ulong token)
     {
-        bool waiting = slot.Reader is { HasResult: false } || slot.Writer is { HasResult: false };
-        if (waiting)
-        {
-            if (slot.Registered == (slot.Reader?.Interest ?? slot.Writer!.Interest))
-                return;
-            int error = Arm(ref slot, token);
-            if (error < 0)
-            {
-                slot.Reader?.End(error);
-                slot.Writer?.End(error);
-            }
-
-            return;
-        }
-
-        if (slot.Reader != null || slot.Writer != null)
-            return; // its end is in the queue and comes by here
+        EpollEvents wanted = Waiting(slot.Reader) | Waiting(slot.Writer);
+        if (wanted != EpollEvents.None)
+            return slot.Registered == wanted ? 0 : Arm(ref slot, token);
         // An event has disarmed the registration already; after a cancelled wait it is still armed and must not fire at a stranger.
         if (slot.Registered != EpollEvents.None)
             _set.Control(EpollOp.Delete, slot.Descriptor, EpollEvents.None, 0);
-        _borrowed.Remove(slot.Descriptor);
-        _slots.Free(SlotTable.IndexOf(token));
+        return 0;
     }
 
     private static void DispatchBorrowed(ref Slot slot, EpollEvents events)
@@ -74,14 +66,6 @@ internal sealed partial class EpollDriver
         }
     }
 
-    private int Watch(ref Slot slot, ulong token, EpollEvents mask)
-    {
-        int result = _set.Control(EpollOp.Modify, slot.Descriptor, mask | EpollEvents.EdgeTriggered, token);
-        if (result == 0)
-            slot.Registered = mask;
-        return result;
-    }
-
     /// <summary>
     /// Builds a fresh epoll set and closes the old one: the only cure for a registration whose descriptor number is gone while a duplicate
     /// keeps the file alive (epoll(7), "Questions and answers", 6).
@@ -92,7 +76,7 @@ internal sealed partial class EpollDriver
         EpollSet? fresh = null;
         try
         {
-            fresh = new EpollSet(_kernel, EventCapacity);
+            fresh = new EpollSet(Kernel, EventCapacity);
             RegisterWake(fresh);
         }
         catch (KernelException)
@@ -103,13 +87,13 @@ internal sealed partial class EpollDriver
         }
 
         _rebuilds++;
-        for (int i = 0; i < _slots.Extent; i++)
+        for (int i = 0; i < Slots.Extent; i++)
         {
-            ref Slot slot = ref _slots.At(i);
+            ref Slot slot = ref Slots.At(i);
             if (slot.Descriptor < 0 || (slot.Kind == DescriptorKind.Borrowed && slot.Registered == EpollEvents.None))
                 continue;
             EpollEvents mode = slot.Kind == DescriptorKind.Borrowed ? EpollEvents.OneShot : EpollEvents.EdgeTriggered;
-            int result = fresh.Control(EpollOp.Add, slot.Descriptor, slot.Registered | mode, _slots.TokenOf(i));
+            int result = fresh.Control(EpollOp.Add, slot.Descriptor, slot.Registered | mode, Slots.TokenOf(i));
             if (result < 0)
             {
                 slot.Reader?.End(result);

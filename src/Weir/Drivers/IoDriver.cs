@@ -15,6 +15,9 @@ internal enum DescriptorKind : byte
     /// </summary>
     Tcp,
 
+    /// <summary>As <see cref="Other"/>, and a socket that connections are accepted from.</summary>
+    Listener,
+
     /// <summary>Lent to the loop: registered one-shot for each wait, never remembered as ready.</summary>
     Borrowed,
 
@@ -44,6 +47,28 @@ internal abstract class IoDriver : IDisposable
     /// <summary>Gives a descriptor back: waiting operations end with <see cref="Closed"/>. Must come before the close.</summary>
     internal abstract void Unregister(ulong token);
 
+    /// <summary>
+    /// Gives a descriptor back and closes it. What was written reaches the kernel all the same, in time; unless <see cref="Discard"/> came first.
+    /// </summary>
+    internal abstract void Close(ulong token);
+
+    /// <summary>What was written and has not reached the kernel yet never will: for a connection that is about to be reset.</summary>
+    internal virtual void Discard(ulong token)
+    {
+    }
+
+    /// <summary>
+    /// From here on what a descriptor has to read stays in the kernel until a call takes it, so that calls beside the driver find it. Returns
+    /// how many bytes the driver holds already, which <see cref="ReadNow"/> gives first.
+    /// </summary>
+    internal virtual int LeaveInKernel(ulong token) => 0;
+
+    /// <summary>Whether something that was written has not reached the kernel yet.</summary>
+    internal virtual bool HasUnsent(ulong token) => false;
+
+    /// <summary>Ends one or both directions of a socket, after what was written before. shutdown(2).</summary>
+    internal abstract int Shutdown(ulong token, ShutdownHow how);
+
     /// <summary>Ends every operation in progress with <see cref="Closed"/>.</summary>
     internal abstract void EndAll();
 
@@ -67,6 +92,23 @@ internal abstract class IoDriver : IDisposable
 
     /// <summary>One read without an operation; -EAGAIN: nothing is there.</summary>
     internal abstract nint ReadNow(ulong token, Span<byte> buffer);
+
+    /// <summary>As <see cref="ReadNow"/>, but leaves it there to be read again.</summary>
+    internal abstract nint PeekNow(ulong token, Span<byte> buffer);
+
+    /// <summary>
+    /// Moves what is there to read into a pipe, without copying it where it can be avoided. -EAGAIN: nothing is there, or the pipe, where
+    /// <paramref name="pipeMayBeFull"/> says so, has no room. The readiness is left as it is. 0: the end, or urgent data.
+    /// </summary>
+    internal abstract nint SpliceNow(ulong token, int pipe, nuint length, out bool pipeMayBeFull);
+
+    /// <summary>Moves what is in a pipe to a descriptor. -EAGAIN: no room.</summary>
+    internal abstract nint SpliceFromNow(ulong token, int pipe, nuint length);
+
+    /// <summary>
+    /// Above so many bytes a write is better left to an operation, which need not copy them, than tried at once with <see cref="WriteNow(ulong, ReadOnlySpan{byte})"/>.
+    /// </summary>
+    internal virtual int MostWrittenNow => int.MaxValue;
 
     /// <summary>One write without an operation, which may take only a part; -EAGAIN: no room.</summary>
     internal abstract nint WriteNow(ulong token, ReadOnlySpan<byte> buffer);
@@ -98,6 +140,13 @@ internal abstract class IoDriver : IDisposable
     /// <summary>The readiness that parked operations wait for on a descriptor, for those who look into a sleeping loop.</summary>
     internal abstract EpollEvents Awaited(ulong token);
 
+    /// <summary>
+    /// Hands over to the kernel what was gathered for it. For those who wait elsewhere (<see cref="WaitDescriptor"/>); <see cref="Wait"/> does it by itself.
+    /// </summary>
+    internal virtual void BeforeWait()
+    {
+    }
+
     /// <summary>Waits up to <paramref name="timeout"/> nanoseconds (negative: for ever) and returns how many events there are.</summary>
     internal abstract int Wait(long timeout);
 
@@ -120,4 +169,8 @@ internal abstract class IoDriver : IDisposable
 }
 
 /// <summary>A driver's counters, for statistics.</summary>
-internal readonly record struct DriverCounts(long Events, long GhostEvents, int WaitingReaders, int WaitingWriters, int Descriptors, long Rebuilds);
+internal readonly record struct DriverCounts(long Events, long GhostEvents, int WaitingReaders, int WaitingWriters, int Descriptors, long Rebuilds)
+{
+    /// <summary>Buffers that were received into and not read yet.</summary>
+    internal int ReceiveBuffersInUse { get; init; }
+}

@@ -95,14 +95,23 @@ internal sealed class SlotTable
 
     internal void Free(int index)
     {
+        Retire(index);
+        Release(index);
+    }
+
+    /// <summary>Ends a slot's use: its tokens are dead. Its place is not given to another before <see cref="Release"/>.</summary>
+    internal void Retire(int index)
+    {
         ref Slot slot = ref At(index);
         slot.Generation++;
         slot.Descriptor = -1;
         slot.Reader = null;
         slot.Writer = null;
-        _free[_freeCount++] = index;
         Count--;
     }
+
+    /// <summary>Gives the place of a retired slot to the next who needs one.</summary>
+    internal void Release(int index) => _free[_freeCount++] = index;
 
     private void AddPage()
     {

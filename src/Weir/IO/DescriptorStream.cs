@@ -91,7 +91,7 @@ public abstract partial class DescriptorStream : Stream
             return default;
         // Nearly always there is room, and no operation is needed: a connection that never finds the kernel full never makes one.
         int done = 0;
-        if (_loop.IsCurrent && _writer is null or { Status: AwaitableStatus.Idle } && _loop.Queue.HasBudget)
+        if (_loop.IsCurrent && _writer is null or { Status: AwaitableStatus.Idle } && _loop.Queue.HasBudget && buffer.Length <= _loop.Driver.MostWrittenNow)
         {
             nint count = _loop.Driver.WriteNow(_token, buffer.Span);
             if (count == buffer.Length)
@@ -197,11 +197,7 @@ public abstract partial class DescriptorStream : Stream
 
     private protected virtual void CloseOnLoop()
     {
-        int fd = _loop.Driver.DescriptorOf(_token);
-        if (fd < 0)
-            return;
-        _loop.Driver.Unregister(_token);
-        _loop.Kernel.Close(fd);
+        _loop.Driver.Close(_token);
     }
 
     private protected IoOperation Reader()

@@ -37,6 +37,12 @@ public sealed class KernelException : IOException
 
     private static string Hint(string call, Errno errno) => errno switch
     {
+        Errno.EPERM when call.StartsWith("io_uring", StringComparison.Ordinal)
+            => "io_uring is forbidden here, by seccomp or by the sysctl kernel.io_uring_disabled; use DriverKind.Epoll",
+        Errno.ENOSYS when call.StartsWith("io_uring", StringComparison.Ordinal) => "this kernel has no io_uring; use DriverKind.Epoll",
+        Errno.EOPNOTSUPP or Errno.EINVAL when call.StartsWith("io_uring", StringComparison.Ordinal)
+            => "this kernel's io_uring lacks what the driver needs (Linux 6.1); use DriverKind.Epoll",
+        Errno.ENOMEM when call.StartsWith("io_uring", StringComparison.Ordinal) => "no memory for a ring, or none that may be locked; raise `ulimit -l`",
         Errno.EPERM when call.StartsWith("epoll_ctl", StringComparison.Ordinal)
             => "this kind of file cannot be polled (regular files and directories are always ready); read and write it directly",
         Errno.EACCES => "permission denied; check the rights on the path, or use a port above 1023",

@@ -32,6 +32,8 @@ public sealed partial class EventLoop
             BeginTurn();
             while (_wait != WaitKind.None)
             {
+                if (IsStepped)
+                    _driver.BeforeWait(); // whoever steps it waits outside
                 yield return _timeout;
                 Wait(IsStepped ? 0 : _timeout); // whoever steps it has waited already
             }

@@ -15,6 +15,7 @@ public sealed partial class EventLoop
 
     private readonly LoopWorkQueue _queue;
     private readonly IoDriver _driver;
+    private readonly string? _driverReason;
     private readonly TimerQueue _timers = new();
     private readonly LoopInstrument[] _instruments;
     private readonly CancellationTokenSource _stopping = new();
@@ -27,12 +28,28 @@ public sealed partial class EventLoop
         _slack = ToNanoseconds(options.TimerSlack);
         _spin = ToNanoseconds(options.SpinBeforeSleep);
         _queue = new LoopWorkQueue(options);
-        _driver = new EpollDriver(Kernel, _queue);
+        _driver = MakeDriver(options, out _driverReason);
         _queue.Driver = _driver;
         Stopping = _stopping.Token; // a copy, which outlives the source
         TaskScheduler = new LoopTaskScheduler(this);
         PipeScheduler = new LoopPipeScheduler(this);
         TimeProvider = new LoopTimeProvider(this);
+    }
+
+    private IoDriver MakeDriver(LoopOptions options, out string? reason)
+    {
+        reason = null;
+        if (options.Driver == DriverKind.Epoll)
+            return new EpollDriver(Kernel, _queue);
+        try
+        {
+            return new UringDriver(Kernel, _queue, options.ReceiveBufferCount, options.ReceiveBufferSize);
+        }
+        catch (KernelException exception) when (options.Driver == DriverKind.Auto && exception.Errno is not (Errno.EMFILE or Errno.ENFILE))
+        {
+            reason = exception.Message;
+            return new EpollDriver(Kernel, _queue);
+        }
     }
 
     /// <summary>The loop that runs on the calling thread, or null. Any thread.</summary>
@@ -97,6 +114,7 @@ public sealed partial class EventLoop
             return new LoopStatistics
             {
                 Backend = _driver.Name,
+                BackendReason = _driverReason,
                 Turns = _turns,
                 Sleeps = _sleeps,
                 WakeUpsSent = _queue.State.WakesOwed,
@@ -109,6 +127,7 @@ public sealed partial class EventLoop
                 WaitingReaders = counts.WaitingReaders,
                 WaitingWriters = counts.WaitingWriters,
                 Descriptors = counts.Descriptors,
+                ReceiveBuffersInUse = counts.ReceiveBuffersInUse,
                 Timers = _timers.Count,
                 Tasks = _taskCount,
                 LongestTurn = TimeSpan.FromTicks(_longestTurn / 100),

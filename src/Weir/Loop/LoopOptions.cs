@@ -3,11 +3,17 @@ namespace Weir;
 /// <summary>Which way of waiting a loop uses.</summary>
 public enum DriverKind
 {
-    /// <summary>The best that this kernel permits. At present that is <see cref="Epoll"/>.</summary>
+    /// <summary>
+    /// <see cref="IoUring"/> where this kernel has what it needs and permits it, else <see cref="Epoll"/>; <see cref="LoopStatistics.BackendReason"/>
+    /// then says why.
+    /// </summary>
     Auto,
 
     /// <summary>epoll(7).</summary>
     Epoll,
+
+    /// <summary>io_uring(7); Linux 6.1.</summary>
+    IoUring,
 }
 
 /// <summary>How a loop behaves. Read once, when the loop is made.</summary>
@@ -21,6 +27,15 @@ public sealed class LoopOptions
 
     /// <summary>The way of waiting. Defaults to <see cref="DriverKind.Auto"/>.</summary>
     public DriverKind Driver { get; set; } = DriverKind.Auto;
+
+    /// <summary>
+    /// How many buffers an io_uring loop receives into, a power of two up to 32768; all its connections share them. When none is left, connections
+    /// read by calls until there are some again. Memory is used only for those that were ever needed. Defaults to 512.
+    /// </summary>
+    public int ReceiveBufferCount { get; set; } = 512;
+
+    /// <summary>Bytes of each of these buffers. Defaults to 16 KiB.</summary>
+    public int ReceiveBufferSize { get; set; } = 16 * 1024;
 
     /// <summary>
     /// How long a loop with nothing to do looks for work without sleeping. Saves the processor's own sleep and wake-up (some 20 us each
@@ -64,6 +79,10 @@ public sealed class LoopOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(TaskOperationBudget, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(TaskByteBudget, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(StopTimeout, TimeSpan.Zero);
+        if (ReceiveBufferCount is < 1 or > 32768 || !System.Numerics.BitOperations.IsPow2(ReceiveBufferCount))
+            throw new ArgumentOutOfRangeException(nameof(ReceiveBufferCount), ReceiveBufferCount, "A power of two from 1 to 32768.");
+        ArgumentOutOfRangeException.ThrowIfLessThan(ReceiveBufferSize, 64);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(ReceiveBufferSize, 1 << 24);
         if (!Enum.IsDefined(Driver))
             throw new ArgumentOutOfRangeException(nameof(Driver), Driver, "No such driver.");
     }

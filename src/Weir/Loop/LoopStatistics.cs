@@ -5,8 +5,11 @@ namespace Weir;
 /// </summary>
 public sealed record LoopStatistics
 {
-    /// <summary>The driver's name: "epoll".</summary>
+    /// <summary>The driver's name: "epoll" or "io_uring".</summary>
     public required string Backend { get; init; }
+
+    /// <summary>Why <see cref="DriverKind.Auto"/> did not take io_uring: what the kernel said. Null if it did, or was not asked to.</summary>
+    public string? BackendReason { get; init; }
 
     /// <summary>Turns taken.</summary>
     public long Turns { get; init; }
@@ -43,6 +46,9 @@ public sealed record LoopStatistics
 
     /// <summary>Descriptors in care now.</summary>
     public int Descriptors { get; init; }
+
+    /// <summary>Of <see cref="LoopOptions.ReceiveBufferCount"/> buffers, those that hold something that was not read yet. 0 on epoll.</summary>
+    public int ReceiveBuffersInUse { get; init; }
 
     /// <summary>Timers armed now.</summary>
     public int Timers { get; init; }

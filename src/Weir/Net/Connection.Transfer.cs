@@ -15,13 +15,11 @@ public sealed partial class Connection
         while (true)
         {
             await WaitForDataAsync(cancellationToken);
-            nint count = Peek(buffer.Span);
+            nint count = Loop.Driver.PeekNow(Token, buffer.Span);
             if (count >= 0)
                 return (int)count;
-            if (count == -(int)Errno.EAGAIN)
-                Loop.Driver.Readiness(Token, EpollEvents.In);
-            else if (count != -(int)Errno.EINTR)
-                throw new KernelException("recv(MSG_PEEK)", FileDescriptor, (Errno)(-(int)count));
+            if (count is not (-(int)Errno.EAGAIN or -(int)Errno.EINTR))
+                throw Failure(OperationKind.Read, (int)count);
         }
     }
 
@@ -89,14 +87,6 @@ public sealed partial class Connection
                 pins[i].Dispose();
             ArrayPool<MemoryHandle>.Shared.Return(pins, clearArray: true);
         }
-    }
-
-    private unsafe nint Peek(Span<byte> buffer)
-    {
-        int fd = FileDescriptor;
-        ObjectDisposedException.ThrowIf(fd < 0, this);
-        fixed (byte* bytes = buffer)
-            return Kernel.Receive(fd, bytes, (nuint)buffer.Length, MessageFlags.Peek);
     }
 
     /// <summary>How far a vectored write has come.</summary>

@@ -126,10 +126,19 @@ public sealed partial class Connection : DescriptorStream
     }
 
     /// <summary>Gives the descriptor back to the caller, who owns it from here on; operations in progress end as if it were closed.</summary>
+    /// <exception cref="InvalidOperationException">
+    /// The loop has received data that was not read yet, or was given data that the kernel has no room for yet: that would be lost. Only on io_uring,
+    /// which receives ahead.
+    /// </exception>
     public int ReleaseDescriptor()
     {
         RequireLoop();
         int fd = OpenDescriptor;
+        int unread = Loop.Driver.LeaveInKernel(Token);
+        if (unread > 0)
+            throw new InvalidOperationException($"fd {fd}: {unread} bytes that were received already would be lost; read them with TryRead first.");
+        if (Loop.Driver.HasUnsent(Token))
+            throw new InvalidOperationException($"fd {fd}: the kernel has no room yet for all that was written, and the rest would be lost; wait for the peer to read first.");
         Loop.Driver.Unregister(Token);
         return fd;
     }
@@ -146,7 +155,7 @@ public sealed partial class Connection : DescriptorStream
     private void Shutdown(ShutdownHow how)
     {
         int fd = OpenDescriptor;
-        int result = Kernel.Shutdown(fd, how);
+        int result = Loop.IsCurrent ? Loop.Driver.Shutdown(Token, how) : Kernel.Shutdown(fd, how);
         // A peer that has reset the connection has ended both directions already.
         if (result < 0 && result != -(int)Errno.ENOTCONN)
             throw new KernelException($"shutdown({how})", fd, (Errno)(-result));
@@ -171,6 +180,7 @@ public sealed partial class Connection : DescriptorStream
         {
             long onAndZeroSeconds = 1; // struct linger { int l_onoff, l_linger; }
             Kernel.SetSockOpt(fd, SocketLevel.Socket, SocketOption.SocketLinger, &onAndZeroSeconds, sizeof(long));
+            Loop.Driver.Discard(Token);
         }
 
         Dispose();

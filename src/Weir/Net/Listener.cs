@@ -28,7 +28,7 @@ public sealed class Listener : IDisposable
         _path = path;
         LocalEndPoint = SocketCalls.LocalEndPoint(loop.Kernel, fd)!;
         _accept = new IoOperation(loop.Queue);
-        _token = loop.Driver.Register(fd, DescriptorKind.Other, EpollEvents.In, EpollEvents.None);
+        _token = loop.Driver.Register(fd, DescriptorKind.Listener, EpollEvents.In, EpollEvents.None);
     }
 
     /// <summary>The address it listens on, with the port the kernel chose if 0 was asked for.</summary>
@@ -257,13 +257,11 @@ public sealed class Listener : IDisposable
 
     private void CloseOnLoop()
     {
-        int fd = _loop.Driver.DescriptorOf(_token);
-        if (fd < 0)
+        if (_loop.Driver.DescriptorOf(_token) < 0)
             return;
         // Before the close: from then on somebody else may take the path.
         RemovePath();
-        _loop.Driver.Unregister(_token);
-        _loop.Kernel.Close(fd);
+        _loop.Driver.Close(_token);
         _closing.Cancel();
     }
 

@@ -1,0 +1,137 @@
+namespace Weir;
+
+// Readiness by polls: descriptors that are no connections, and connections whose data is left in the kernel.
+internal sealed partial class UringDriver
+{
+    protected override int Watch(ref Slot slot, ulong token, EpollEvents mask)
+    {
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        line.Descriptor = slot.Descriptor;
+        if (mask == EpollEvents.None || IsStream(ref slot) || slot.Kind == DescriptorKind.Listener)
+            return 0;
+        WatchMask(ref slot, ref line, token);
+        return 0;
+    }
+
+    private void WatchMask(ref Slot slot, ref UringSlot line, ulong token)
+    {
+        ref Submission entry = ref Submit(UringRequest.Watch, IoUringOp.PollAdd, slot.Descriptor, ref line, token);
+        entry.Length = (uint)PollAddFlags.Multishot;
+        entry.OperationFlags = (uint)slot.Registered;
+        line.State |= UringState.Watching;
+    }
+
+    private void PollOnce(UringRequest request, ref Slot slot, ref UringSlot line, ulong token, EpollEvents events)
+    {
+        UringState state = request == UringRequest.PollIn ? UringState.PollingIn : UringState.PollingOut;
+        if (line.Has(state))
+            return;
+        line.State |= state;
+        Submit(request, IoUringOp.PollAdd, slot.Descriptor, ref line, token).OperationFlags = (uint)events;
+    }
+
+    protected override int WatchRoom(ref Slot slot, ulong token)
+    {
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        // What is being sent says when it has been.
+        if (line.Unsent == 0 && !line.Has(UringState.SendingDirectly) && slot.Kind != DescriptorKind.Borrowed)
+            PollOnce(UringRequest.PollOut, ref slot, ref line, token, EpollEvents.Out);
+        return 0;
+    }
+
+    protected override int Parked(IoOperation operation, ref Slot slot)
+    {
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(operation.Token));
+        if (slot.Kind == DescriptorKind.Borrowed)
+            PollOnce(operation.WritesDirection ? UringRequest.PollOut : UringRequest.PollIn, ref slot, ref line, operation.Token, operation.Interest);
+        else if (operation.WritesDirection)
+            return slot.Kind is DescriptorKind.Watched or DescriptorKind.WatchedHandle ? 0 : WatchRoom(ref slot, operation.Token);
+        else if (IsStream(ref slot))
+            TakeFrom(ref slot, ref line, operation.Token);
+        else if (slot.Kind == DescriptorKind.Listener)
+            AcceptFrom(ref slot, ref line, operation.Token);
+        return 0;
+    }
+
+    protected override int Narrow(ref Slot slot, ulong token)
+    {
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        UringState before = line.State;
+        if (line.Has(UringState.PollingIn) && slot.Reader is not { HasResult: false })
+            Stop(UringState.PollingIn, UringRequest.PollIn, ref line, token);
+        if (line.Has(UringState.PollingOut) && slot.Writer is not { HasResult: false })
+            Stop(UringState.PollingOut, UringRequest.PollOut, ref line, token);
+        // At once: a poll in progress holds the file open that its owner may close in the next line.
+        if (line.State != before)
+            Check(_ring.SubmitAndLook());
+        return 0;
+    }
+
+    private void Stop(UringState state, UringRequest request, ref UringSlot line, ulong token)
+    {
+        if (!line.Has(state))
+            return;
+        line.State &= ~state;
+        Cancel(request, token);
+    }
+
+    private unsafe void Polled(UringRequest request, ref Slot slot, ref UringSlot line, ulong token, int result, bool more)
+    {
+        if (result == -(int)Errno.ECANCELED)
+            return; // whoever cancelled it knows; another may be in progress by now
+        if (!more)
+            line.State &= ~StateOf(request);
+        if (result < 0)
+        {
+            slot.Reader?.End(result);
+            slot.Writer?.End(result);
+            return;
+        }
+
+        var events = (EpollEvents)result;
+        // A wake-up for data names urgent data as well; only the file knows (sock_def_readable).
+        if ((events & EpollEvents.Pri) != 0)
+        {
+            EpollEvents asked = request == UringRequest.Watch ? slot.Registered : (request == UringRequest.PollOut ? slot.Writer : slot.Reader)?.Interest ?? EpollEvents.None;
+            var entry = new PollEntry { Descriptor = slot.Descriptor, Events = (short)asked };
+            events = Kernel.Poll(&entry, 1, 0) > 0 ? (EpollEvents)(ushort)entry.Returned : EpollEvents.None;
+        }
+
+        if (slot.Kind == DescriptorKind.Borrowed)
+            Tell(request == UringRequest.PollOut ? slot.Writer : slot.Reader, events);
+        else
+            Deliver(ref slot, events);
+        // The kernel may end it, for want of memory: what happened meanwhile shows at once when the next begins.
+        if (request == UringRequest.Watch && !more)
+            WatchMask(ref slot, ref line, token);
+    }
+
+    private static UringState StateOf(UringRequest request) => request switch
+    {
+        UringRequest.Watch => UringState.Watching,
+        UringRequest.PollIn => UringState.PollingIn,
+        _ => UringState.PollingOut,
+    };
+
+    private static void Tell(IoOperation? operation, EpollEvents events)
+    {
+        EpollEvents seen = operation == null ? EpollEvents.None : events & (operation.Interest | AlwaysReported);
+        if (seen != 0)
+            operation!.End((int)seen);
+    }
+
+    protected override void Unwatch(ref Slot slot, ulong token)
+    {
+        int index = SlotTable.IndexOf(token);
+        ref UringSlot line = ref _lines.At(index);
+        Stop(UringState.PollingIn, UringRequest.PollIn, ref line, token);
+        Stop(UringState.PollingOut, UringRequest.PollOut, ref line, token);
+        Stop(UringState.Watching, UringRequest.Watch, ref line, token);
+        Stop(UringState.Taking, slot.Kind == DescriptorKind.Listener ? UringRequest.Accept : UringRequest.Receive, ref line, token);
+        _receivePool.DropAll(ref line);
+        if (slot.Kind == DescriptorKind.Listener)
+            CloseAccepted(index);
+        // At once: what is in progress holds the file open, and what was not submitted yet names a number that is about to be another's.
+        Check(_ring.SubmitAndLook());
+    }
+}

@@ -1,0 +1,177 @@
+using System.Runtime.CompilerServices;
+
+namespace Weir;
+
+// Connections: what they receive comes by itself.
+internal sealed partial class UringDriver
+{
+    /// <summary>
+    /// So many buffers one connection may hold that does not read; then its receive is stopped until it has read half of them. The others
+    /// need some too.
+    /// </summary>
+    private const int MostHeld = 16;
+
+    private static bool IsStream(ref Slot slot) => slot.Kind is DescriptorKind.Tcp or DescriptorKind.Socket;
+
+    /// <summary>Sees to it that there is news when there is something to read.</summary>
+    private void TakeFrom(ref Slot slot, ref UringSlot line, ulong token)
+    {
+        if (line.Has(UringState.Taking | UringState.StoppingTaking | UringState.PollingIn | UringState.Ended) || line.Held >= MostHeld / 2)
+            return;
+        if (line.Has(UringState.LeavesInKernel) || !_receivePool.HasFree)
+        {
+            PollOnce(UringRequest.PollIn, ref slot, ref line, token, ReadInterest);
+            return;
+        }
+
+        ref Submission entry = ref Submit(UringRequest.Receive, IoUringOp.Receive, slot.Descriptor, ref line, token);
+        entry.Flags = SubmissionFlags.BufferSelect;
+        entry.Priority = IoUringPriority.ReceiveMultishot;
+        entry.BufferGroup = _receivePool.Group;
+        line.State |= UringState.Taking;
+    }
+
+    private void Received(ref Slot slot, ref UringSlot line, ulong token, bool live, in Completion completion, bool more)
+    {
+        if (!live)
+        {
+            if ((completion.Flags & CompletionFlags.Buffer) != 0)
+                _receivePool.Return(completion.BufferId);
+            return;
+        }
+
+        if (!more)
+            line.State &= ~(UringState.Taking | UringState.StoppingTaking);
+        int result = completion.Result;
+        if (result > 0)
+        {
+            _receivePool.Append(ref line, completion.BufferId, result);
+            if (more && line.Held >= MostHeld && line.Has(UringState.Taking))
+            {
+                line.State = (line.State & ~UringState.Taking) | UringState.StoppingTaking;
+                Cancel(UringRequest.Receive, token);
+            }
+
+            Deliver(ref slot, EpollEvents.In);
+            return;
+        }
+
+        if ((completion.Flags & CompletionFlags.Buffer) != 0)
+            _receivePool.Return(completion.BufferId);
+        switch (result)
+        {
+            case 0:
+                line.State |= UringState.Ended;
+                Deliver(ref slot, EpollEvents.In | EpollEvents.RdHup);
+                break;
+            case -(int)Errno.ECANCELED:
+            case -(int)Errno.ENOBUFS:
+            case -(int)Errno.EINTR:
+                // Stopped, or no buffer was left: whoever waits gets another, or a poll.
+                if (slot.Reader is { HasResult: false })
+                    TakeFrom(ref slot, ref line, token);
+                break;
+            default:
+                line.ReceiveError = (short)-result;
+                Deliver(ref slot, EpollEvents.In);
+                break;
+        }
+    }
+
+    protected override unsafe nint ReadOnce(ref Slot slot, ulong token, byte* bytes, int length)
+    {
+        if (!IsStream(ref slot))
+            return base.ReadOnce(ref slot, token, bytes, length);
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        if (line.FirstReceived < 0)
+            return ReadFromEmpty(ref slot, ref line, token, bytes, length);
+        int taken = _receivePool.Take(ref line, bytes, length);
+        if (line.FirstReceived < 0)
+            NothingReceived(ref slot, ref line);
+        return taken;
+    }
+
+    // All is read: unless the end, or a failure, is still to be told.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void NothingReceived(ref Slot slot, ref UringSlot line)
+    {
+        if (!line.Has(UringState.Ended) && line.ReceiveError == 0)
+            slot.Ready &= ~EpollEvents.In;
+    }
+
+    private unsafe nint ReadFromEmpty(ref Slot slot, ref UringSlot line, ulong token, byte* bytes, int length)
+    {
+        if (line.ReceiveError != 0)
+        {
+            int error = line.ReceiveError;
+            line.ReceiveError = 0;
+            line.State |= UringState.Ended; // as the kernel has it: the reason once, then the end
+            return -error;
+        }
+
+        if (line.Has(UringState.Ended))
+            return 0;
+        if (line.Has(UringState.Taking | UringState.StoppingTaking))
+        {
+            slot.Ready &= ~EpollEvents.In;
+            return -(int)Errno.EAGAIN;
+        }
+
+        return base.ReadOnce(ref slot, token, bytes, length); // a poll has said that there is something
+    }
+
+    protected override unsafe nint PeekOnce(ref Slot slot, ulong token, byte* bytes, int length)
+    {
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        if (line.FirstReceived >= 0)
+            return _receivePool.Peek(ref line, bytes, length);
+        if (line.ReceiveError != 0)
+            return -line.ReceiveError;
+        if (line.Has(UringState.Ended))
+            return 0;
+        return line.Has(UringState.Taking | UringState.StoppingTaking) ? -(int)Errno.EAGAIN : base.PeekOnce(ref slot, token, bytes, length);
+    }
+
+    protected override unsafe nint SpliceOnce(ref Slot slot, ulong token, int pipe, nuint length)
+    {
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        LeaveInKernel(ref slot, ref line, token);
+        byte* first = _receivePool.First(ref line, out int available);
+        if (first == null)
+            return line.ReceiveError != 0 || line.Has(UringState.Ended) ? ReadFromEmpty(ref slot, ref line, token, null, 0) : base.SpliceOnce(ref slot, token, pipe, length);
+        nint count = Kernel.Write(pipe, first, Math.Min((nuint)available, length));
+        if (count > 0)
+            _receivePool.Consume(ref line, (int)count);
+        if (line.FirstReceived < 0)
+            slot.Ready |= EpollEvents.In; // the kernel may have more
+        return count;
+    }
+
+    internal override int LeaveInKernel(ulong token)
+    {
+        if (!Slots.IsLive(token) || !IsStream(ref Slots.At(SlotTable.IndexOf(token))))
+            return 0;
+        int index = SlotTable.IndexOf(token);
+        ref UringSlot line = ref _lines.At(index);
+        LeaveInKernel(ref Slots.At(index), ref line, token);
+        return _receivePool.Unread(ref line);
+    }
+
+    private void LeaveInKernel(ref Slot slot, ref UringSlot line, ulong token)
+    {
+        if (line.Has(UringState.LeavesInKernel))
+            return;
+        line.State |= UringState.LeavesInKernel;
+        if (!line.Has(UringState.Taking | UringState.StoppingTaking))
+            return;
+        // What it brings until it has stopped goes before what the kernel keeps.
+        Cancel(UringRequest.Receive, token);
+        while (line.Has(UringState.Taking | UringState.StoppingTaking))
+        {
+            Check(_ring.SubmitAndWait(-1));
+            Dispatch(int.MaxValue);
+        }
+
+        slot.Ready |= EpollEvents.In; // perhaps: a call tells
+    }
+}

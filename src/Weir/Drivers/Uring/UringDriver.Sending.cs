@@ -1,0 +1,313 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+
+namespace Weir;
+
+// Connections: what is written goes out with the rest of the turn.
+internal sealed partial class UringDriver
+{
+    /// <summary>Bytes of a connection that wait to be sent; then there is no room until half of them are gone.</summary>
+    private const int MostUnsent = 64 * 1024;
+
+    /// <summary>Writes above this size are sent from the writer's own memory.</summary>
+    private static int MostCopied => SendPool.Largest;
+
+    private readonly Dictionary<int, DirectSend> _direct = [];
+    private readonly Stack<DirectSend> _idleDirect = new();
+
+    /// <summary>A send from memory that is not ours: pinned, and its operation unfinished, until the kernel's last word.</summary>
+    private sealed class DirectSend
+    {
+        internal IoOperation? Operation;
+        internal MemoryHandle Pin;
+        internal int EndsWith; // what the operation is to end with if it does not succeed; 0: it goes on
+    }
+
+    internal override int MostWrittenNow => MostCopied;
+
+    internal override bool HasUnsent(ulong token)
+        => Slots.IsLive(token) && _lines.At(SlotTable.IndexOf(token)) is var line && (line.Unsent > 0 || line.Has(UringState.SendingDirectly));
+
+    protected override unsafe nint WriteOnce(ref Slot slot, ulong token, byte* bytes, int length)
+    {
+        if (!IsStream(ref slot))
+            return base.WriteOnce(ref slot, token, bytes, length);
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        if (line.SendError != 0 || line.Has(UringState.ShutdownDue))
+            return TakeSendError(ref line);
+        int taken = Append(ref line, bytes, Math.Min(length, MostUnsent - line.Unsent));
+        if (taken < length)
+            slot.Ready &= ~EpollEvents.Out;
+        if (taken == 0)
+            return line.Unsent == 0 ? -(int)Errno.ENOBUFS : -(int)Errno.EAGAIN;
+        if (!line.Has(UringState.Sending))
+            SendFirst(slot.Descriptor, ref line, token);
+        return taken;
+    }
+
+    protected override unsafe nint WriteOnce(ref Slot slot, ulong token, IoVector* vectors, int count)
+    {
+        if (!IsStream(ref slot))
+            return base.WriteOnce(ref slot, token, vectors, count);
+        nint total = 0;
+        for (int i = 0; i < count; i++)
+        {
+            int length = (int)Math.Min(vectors[i].Length, int.MaxValue);
+            nint taken = WriteOnce(ref slot, token, (byte*)vectors[i].Base, length);
+            if (taken < 0)
+                return total > 0 ? total : taken;
+            total += taken;
+            if (taken < length)
+                break;
+        }
+
+        return total;
+    }
+
+    // The reason once, then EPIPE, as the kernel has it.
+    private static int TakeSendError(ref UringSlot line)
+    {
+        int error = line.SendError == 0 ? (int)Errno.EPIPE : line.SendError;
+        line.SendError = (short)Errno.EPIPE;
+        return -error;
+    }
+
+    private unsafe int Append(ref UringSlot line, byte* bytes, int length)
+    {
+        int taken = 0;
+        SendBuffer* last = line.LastUnsent;
+        // What is being sent is not added to: the kernel has been told its length.
+        if (last != null && (last != line.FirstUnsent || !line.Has(UringState.Sending)))
+            taken = Fill(last, bytes, length);
+        while (taken < length)
+        {
+            SendBuffer* next = _sendPool.Rent(length - taken);
+            if (next == null)
+                break;
+            taken += Fill(next, bytes + taken, length - taken);
+            if (line.FirstUnsent == null)
+                line.FirstUnsent = next;
+            else
+                line.LastUnsent->Next = next;
+            line.LastUnsent = next;
+        }
+
+        line.Unsent += taken;
+        return taken;
+    }
+
+    private static unsafe int Fill(SendBuffer* buffer, byte* bytes, int length)
+    {
+        int count = Math.Min(buffer->Capacity - buffer->Length, length);
+        Unsafe.CopyBlockUnaligned(SendBuffer.Bytes(buffer) + buffer->Length, bytes, (uint)count);
+        buffer->Length += count;
+        return count;
+    }
+
+    private unsafe void SendFirst(int fd, ref UringSlot line, ulong token)
+    {
+        SendBuffer* first = line.FirstUnsent;
+        ref Submission entry = ref Submit(UringRequest.Send, IoUringOp.Send, fd, ref line, token);
+        entry.Address = (ulong)(SendBuffer.Bytes(first) + first->Sent);
+        entry.Length = (uint)(first->Length - first->Sent);
+        entry.OperationFlags = (uint)(MessageFlags.NoSignal | MessageFlags.WaitAll);
+        line.State |= UringState.Sending;
+    }
+
+    private unsafe void Sent(ref Slot slot, ref UringSlot line, ulong userData, bool live, int result)
+    {
+        line.State &= ~UringState.Sending;
+        SendBuffer* first = line.FirstUnsent;
+        if (result >= 0)
+        {
+            first->Sent += result;
+            line.Unsent -= result;
+            if (first->Sent == first->Length)
+            {
+                line.FirstUnsent = first->Next;
+                if (line.FirstUnsent == null)
+                    line.LastUnsent = null;
+                _sendPool.Return(first);
+            }
+        }
+        else if (result != -(int)Errno.EINTR)
+        {
+            line.SendError = (short)-result;
+            DropUnsent(ref line);
+        }
+
+        if (line.FirstUnsent != null && (live || line.Has(UringState.CloseDue)))
+            SendFirst(line.Descriptor, ref line, userData & ~((ulong)byte.MaxValue << IndexBits));
+        if (!live)
+            return;
+        if (line.Unsent == 0 && line.Has(UringState.ShutdownDue))
+        {
+            line.State &= ~UringState.ShutdownDue;
+            Kernel.Shutdown(slot.Descriptor, ShutdownHow.Write);
+        }
+
+        if (line.Unsent <= MostUnsent / 2 && (slot.Ready & EpollEvents.Out) == 0)
+            Deliver(ref slot, EpollEvents.Out);
+    }
+
+    private unsafe void DropUnsent(ref UringSlot line)
+    {
+        SendBuffer* buffer = line.FirstUnsent;
+        while (buffer != null)
+        {
+            SendBuffer* next = buffer->Next;
+            _sendPool.Return(buffer);
+            buffer = next;
+        }
+
+        line.FirstUnsent = line.LastUnsent = null;
+        line.Unsent = 0;
+    }
+
+    protected override bool TryWrite(IoOperation operation, ref Slot slot)
+    {
+        int index = SlotTable.IndexOf(operation.Token);
+        if (!IsStream(ref slot) || operation.Buffer.Length - operation.Done <= MostCopied)
+            return base.TryWrite(operation, ref slot);
+        ref UringSlot line = ref _lines.At(index);
+        if (line.SendError != 0 || line.Has(UringState.ShutdownDue))
+        {
+            operation.SetResult(TakeSendError(ref line));
+            return true;
+        }
+
+        // It goes behind what was written before, and whoever waits for room is told when it is through.
+        slot.Ready &= ~EpollEvents.Out;
+        if (line.Unsent == 0 && !line.Has(UringState.SendingDirectly))
+        {
+            if (!_idleDirect.TryPop(out DirectSend? direct))
+                direct = new DirectSend();
+            direct.Operation = operation;
+            direct.Pin = operation.Buffer.Pin();
+            _direct.Add(index, direct);
+            SendRest(slot.Descriptor, direct, ref line, operation.Token);
+        }
+
+        return false;
+    }
+
+    private unsafe void SendRest(int fd, DirectSend direct, ref UringSlot line, ulong token)
+    {
+        IoOperation operation = direct.Operation!;
+        ref Submission entry = ref Submit(UringRequest.SendDirectly, IoUringOp.Send, fd, ref line, token);
+        entry.Address = (ulong)((byte*)direct.Pin.Pointer + operation.Done);
+        entry.Length = (uint)(operation.Buffer.Length - operation.Done);
+        entry.OperationFlags = (uint)(MessageFlags.NoSignal | MessageFlags.WaitAll);
+        line.State |= UringState.SendingDirectly;
+    }
+
+    private void SentDirectly(int index, ref Slot slot, ref UringSlot line, in Completion completion, bool more)
+    {
+        DirectSend direct = _direct[index];
+        IoOperation operation = direct.Operation!;
+        int result = completion.Result;
+        if (result > 0)
+            operation.Done += result;
+        bool all = operation.Done == operation.Buffer.Length;
+        if (!all && direct.EndsWith == 0 && (result >= 0 || result == -(int)Errno.EINTR))
+        {
+            SendRest(slot.Descriptor, direct, ref line, operation.Token);
+            return;
+        }
+
+        _direct.Remove(index);
+        direct.Pin.Dispose();
+        int end = all ? operation.Done : direct.EndsWith != 0 ? direct.EndsWith : result;
+        (direct.Operation, direct.Pin, direct.EndsWith) = (null, default, 0);
+        _idleDirect.Push(direct);
+        line.State &= ~UringState.SendingDirectly;
+        if (Slots.IsLive(operation.Token))
+            slot.Ready |= EpollEvents.Out;
+        operation.End(end);
+    }
+
+    protected override bool EndOperation(IoOperation operation, int result)
+    {
+        int index = SlotTable.IndexOf(operation.Token);
+        if (!_direct.TryGetValue(index, out DirectSend? direct) || direct.Operation != operation)
+            return base.EndOperation(operation, result);
+        if (direct.EndsWith == 0)
+        {
+            direct.EndsWith = result;
+            Cancel(UringRequest.SendDirectly, operation.Token);
+        }
+
+        return false;
+    }
+
+    internal override void EndAll()
+    {
+        base.EndAll();
+        // Nobody waits in the kernel for the loop any more: their last words are waited for here.
+        while (_direct.Count > 0)
+        {
+            Check(_ring.SubmitAndWait(-1));
+            Dispatch(int.MaxValue);
+        }
+    }
+
+    internal override int Shutdown(ulong token, ShutdownHow how)
+    {
+        if (how == ShutdownHow.Read || !HasUnsent(token))
+            return base.Shutdown(token, how);
+        _lines.At(SlotTable.IndexOf(token)).State |= UringState.ShutdownDue;
+        return how == ShutdownHow.Both ? base.Shutdown(token, ShutdownHow.Read) : 0;
+    }
+
+    internal override void Discard(ulong token)
+    {
+        if (!Slots.IsLive(token))
+            return;
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        if (line.Has(UringState.Sending))
+            Cancel(UringRequest.Send, token);
+        line.State |= UringState.ShutdownDue; // nothing more is written
+        KeepOnlyFirst(ref line);
+    }
+
+    // The first may be in the kernel's hands.
+    private unsafe void KeepOnlyFirst(ref UringSlot line)
+    {
+        SendBuffer* first = line.FirstUnsent;
+        if (first == null)
+            return;
+        if (!line.Has(UringState.Sending))
+        {
+            DropUnsent(ref line);
+            return;
+        }
+
+        SendBuffer* buffer = first->Next;
+        while (buffer != null)
+        {
+            SendBuffer* next = buffer->Next;
+            line.Unsent -= buffer->Length;
+            _sendPool.Return(buffer);
+            buffer = next;
+        }
+
+        first->Next = null;
+        line.LastUnsent = first;
+    }
+
+    internal override void Close(ulong token)
+    {
+        if (!Slots.IsLive(token))
+            return;
+        int index = SlotTable.IndexOf(token);
+        ref UringSlot line = ref _lines.At(index);
+        int fd = line.Descriptor;
+        // What was written goes out all the same: the descriptor is closed behind it.
+        bool later = line.Unsent > 0;
+        if (later)
+            line.State |= UringState.CloseDue;
+        Unregister(token);
+        if (!later)
+            Kernel.Close(fd);
+    }
+}

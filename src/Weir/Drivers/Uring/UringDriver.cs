@@ -1,0 +1,249 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+
+namespace Weir;
+
+/// <summary>Operations over io_uring(7).</summary>
+/// <remarks>
+/// <para>Connections are received from by one multishot receive each, into buffers that the kernel picks from a common pool; a read copies
+/// from there and gives the buffer back. What is written is copied into buffers of the loop and sent from them; large writes are sent from the
+/// writer's own memory, and then the write completes with the kernel's last word, cancelled or not. Listeners have a multishot accept.
+/// Everything else is watched by polls, and read and written by calls, as the epoll driver does it: never by a read submitted on an eventfd
+/// or a timer.</para>
+/// <para>Submissions are gathered and handed over by the call that waits: a turn costs one system call.</para>
+/// </remarks>
+internal sealed partial class UringDriver : ReadinessDriver
+{
+    private const uint Submissions = 1024;
+    private const uint Completions = 8192;
+    private const int IndexBits = 24;
+
+    private readonly Ring _ring;
+    private readonly ReceivePool _receivePool;
+    private readonly SendPool _sendPool;
+    private readonly UringSlotTable _lines = new();
+    private readonly int _wakeFd = -1;
+    private long _events;
+    private bool _disposed;
+
+    /// <summary>A driver with so many buffers of so many bytes to receive into.</summary>
+    /// <exception cref="KernelException">
+    /// The kernel has no io_uring (ENOSYS), forbids it (EPERM), lacks what this needs (EINVAL, EOPNOTSUPP) or has no memory or descriptors for it.
+    /// </exception>
+    internal UringDriver(Kernel kernel, WorkQueue queue, int receiveBuffers, int receiveBufferSize)
+        : base(kernel, queue)
+    {
+        _ring = Ring.Create(kernel, Submissions, Completions, IoUringSetupFlags.SingleIssuer | IoUringSetupFlags.DeferTaskRun | IoUringSetupFlags.TaskRunFlag);
+        _sendPool = new SendPool(kernel);
+        _receivePool = null!;
+        try
+        {
+            RequireOperations();
+            // An odd number of cache lines: with powers of two all buffers would begin in the same few places of the cache.
+            _receivePool = new ReceivePool(kernel, _ring, 0, receiveBuffers, (receiveBufferSize / 64 | 1) * 64);
+            _wakeFd = KernelException.Check(kernel.EventFd(0, EventFdFlags.NonBlock | EventFdFlags.CloseOnExec), "eventfd");
+            WatchWake();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    internal override string Name => "io_uring";
+
+    // Receives that go on and on came with 6.0, as did the operations that are asked for here; what else is needed is older.
+    private void RequireOperations()
+    {
+        _ring.Probe(out IoUringProbe probe);
+        if (!probe.Supports((int)IoUringOp.SendZeroCopy) || (_ring.Features & IoUringFeatures.ExtendedArgument) == 0)
+            throw new KernelException("io_uring_register(PROBE)", _ring.FileDescriptor, Errno.EOPNOTSUPP);
+    }
+
+    // What completions are told apart by: the slot, its generation, and what was asked for.
+
+    private static ulong DataFor(UringRequest request, ulong token)
+    {
+        Debug.Assert(SlotTable.IndexOf(token) < 1 << IndexBits, "More descriptors than a process can have.");
+        return token | (ulong)request << IndexBits;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ref Submission Submit(UringRequest request, IoUringOp op, int fd, ref UringSlot line, ulong token)
+    {
+        ref Submission entry = ref _ring.Next();
+        entry.Op = op;
+        entry.Descriptor = fd;
+        entry.UserData = DataFor(request, token);
+        line.Pending++;
+        return ref entry;
+    }
+
+    /// <summary>Asks the kernel to give something up; its own completion says when it has.</summary>
+    private void Cancel(UringRequest request, ulong token)
+    {
+        ref Submission entry = ref _ring.Next();
+        entry.Op = IoUringOp.AsyncCancel;
+        entry.Flags = SubmissionFlags.SkipSuccess;
+        entry.Descriptor = -1;
+        entry.Address = DataFor(request, token);
+        entry.UserData = DataFor(UringRequest.None, 0);
+    }
+
+    protected override void Allocated(int index) => _lines.Prepare(index);
+
+    // The place is free once nothing is in progress for it: a completion that comes late must not meet a stranger there.
+    protected override void FreeSlot(int index)
+    {
+        Slots.Retire(index);
+        ref UringSlot line = ref _lines.At(index);
+        line.State |= UringState.Retired;
+        ReleaseIfDone(index, ref line);
+    }
+
+    private void ReleaseIfDone(int index, ref UringSlot line)
+    {
+        if (line.Pending != 0 || !line.Has(UringState.Retired))
+            return;
+        DropUnsent(ref line);
+        if (line.Has(UringState.CloseDue))
+            Kernel.Close(line.Descriptor);
+        _lines.Reset(index);
+        Slots.Release(index);
+    }
+
+    internal override void BeforeWait() => Check(_ring.SubmitAndLook());
+
+    internal override int Wait(long timeout)
+    {
+        Check(timeout == 0 || _ring.Ready > 0 ? _ring.SubmitAndLook() : _ring.SubmitAndWait(timeout));
+        return (int)_ring.Ready;
+    }
+
+    // EAGAIN, EBUSY: the kernel has no memory for all that was submitted, or wants its completions taken first; it is submitted again.
+    private void Check(int result)
+    {
+        if (result < 0 && result is not (-(int)Errno.ETIME or -(int)Errno.EINTR or -(int)Errno.EAGAIN or -(int)Errno.EBUSY))
+            throw new KernelException("io_uring_enter", _ring.FileDescriptor, (Errno)(-result));
+    }
+
+    internal override int WaitDescriptor => _disposed ? -1 : _ring.FileDescriptor;
+
+    internal override void Dispatch(int count)
+    {
+        uint ready = Math.Min((uint)count, _ring.Ready);
+        for (uint i = 0; i < ready; i++)
+            Complete(_ring.Peek(i));
+        _ring.Advance(ready);
+        _events += ready;
+    }
+
+    private void Complete(in Completion completion)
+    {
+        var request = (UringRequest)(byte)(completion.UserData >> IndexBits);
+        if (request <= UringRequest.Wake)
+        {
+            if (request == UringRequest.Wake && (completion.Flags & CompletionFlags.More) == 0 && !_disposed)
+                WatchWake();
+            return;
+        }
+
+        int index = (int)(completion.UserData & ((1 << IndexBits) - 1));
+        ref Slot slot = ref Slots.At(index);
+        ref UringSlot line = ref _lines.At(index);
+        bool more = (completion.Flags & CompletionFlags.More) != 0;
+        if (!more)
+            line.Pending--;
+        ulong token = Slots.TokenOf(index);
+        bool live = SlotTable.GenerationOf(token) == SlotTable.GenerationOf(completion.UserData);
+        switch (request)
+        {
+            case UringRequest.Receive:
+                Received(ref slot, ref line, token, live, completion, more);
+                break;
+            case UringRequest.Send:
+                Sent(ref slot, ref line, completion.UserData, live, completion.Result);
+                break;
+            case UringRequest.SendDirectly:
+                SentDirectly(index, ref slot, ref line, completion, more);
+                break;
+            case UringRequest.Accept:
+                Accepted(index, ref slot, ref line, live, completion.Result, more);
+                break;
+            default:
+                if (live)
+                    Polled(request, ref slot, ref line, token, completion.Result, more);
+                break;
+        }
+
+        if (!live)
+            ReleaseIfDone(index, ref line);
+    }
+
+    // A poll that goes on and on, on a counter that is never read: each write is an edge, and there is room for 2^64-2 of them.
+    private void WatchWake()
+    {
+        ref Submission entry = ref _ring.Next();
+        entry.Op = IoUringOp.PollAdd;
+        entry.Descriptor = _wakeFd;
+        entry.Length = (uint)PollAddFlags.Multishot;
+        entry.OperationFlags = (uint)EpollEvents.In;
+        entry.UserData = (ulong)UringRequest.Wake << IndexBits;
+    }
+
+    internal override unsafe void Wake()
+    {
+        ulong one = 1;
+        Kernel.Write(_wakeFd, &one, sizeof(ulong));
+    }
+
+    internal override DriverCounts Counts => CountSlots(_events, 0, 0) with { ReceiveBuffersInUse = _receivePool.InUse };
+
+    /// <summary>
+    /// Cancels what is in progress and waits until the kernel is done with all memory, then closes the descriptors still in care and gives
+    /// everything back.
+    /// </summary>
+    public override void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        if (_receivePool != null)
+        {
+            _ring.SubmitAndLook();
+            GiveUpEverything();
+            CloseAccepted();
+            for (int i = 0; i < Slots.Extent; i++)
+            {
+                ref UringSlot line = ref _lines.At(i);
+                if (line.Has(UringState.CloseDue))
+                    Kernel.Close(line.Descriptor);
+            }
+
+            CloseDescriptors();
+            _receivePool.Dispose();
+        }
+
+        _sendPool.Dispose();
+        _ring.Dispose();
+        if (_wakeFd >= 0)
+            Kernel.Close(_wakeFd);
+    }
+
+    private void GiveUpEverything()
+    {
+        const long Patience = 1_000_000_000;
+        while (true)
+        {
+            int result = _ring.CancelNow(AsyncCancelFlags.Any | AsyncCancelFlags.All);
+            _ring.SubmitAndLook();
+            Dispatch(int.MaxValue);
+            if (!_lines.AnyPending(Slots.Extent))
+                return;
+            // Cancelled by now, or past cancelling: the completion is on its way.
+            if (_ring.Ready == 0 && _ring.SubmitAndWait(Patience) == -(int)Errno.ETIME && result != 0)
+                throw new KernelException("io_uring_register(SYNC_CANCEL)", _ring.FileDescriptor, (Errno)(-result));
+        }
+    }
+}
