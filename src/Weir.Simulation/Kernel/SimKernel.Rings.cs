@@ -3,7 +3,7 @@ namespace Weir.Simulation;
 public sealed unsafe partial class SimKernel
 {
     /// <inheritdoc/>
-    public override int IoUringSetup(uint entries, IoUringParameters* parameters) => throw NotEmulated("io_uring_setup");
+    public override int IoUringSetup(uint entries, IoUringParameters* parameters) => -(int)Errno.ENOSYS;
 
     /// <inheritdoc/>
     public override int IoUringEnter(int fd, uint toSubmit, uint minComplete, IoUringEnterFlags flags, void* argument, nuint argumentSize) => throw NotEmulated("io_uring_enter");

@@ -59,7 +59,7 @@ internal static class Options
 
     /// <summary>The way of waiting.</summary>
     internal static Option<DriverKind> Driver()
-        => Choice("--driver", "How the loop waits.", ("auto", DriverKind.Auto), ("epoll", DriverKind.Epoll));
+        => Choice("--driver", "How the loop waits.", ("auto", DriverKind.Auto), ("epoll", DriverKind.Epoll), ("iouring", DriverKind.IoUring));
 
     /// <summary>How long an idle loop looks before it sleeps.</summary>
     internal static Option<int?> Spin()

@@ -19,7 +19,7 @@ public class FairnessTests : NetTestBase
         options => options.TaskOperationBudget = budget);
 
     [Fact]
-    public void A_flooding_connection_yields_to_its_neighbour_after_its_budget_of_bytes() => Run(
+    public virtual void A_flooding_connection_yields_to_its_neighbour_after_its_budget_of_bytes() => Run(
         async () =>
         {
             const int Chunk = 512;

@@ -219,7 +219,7 @@ public abstract class FdWatcherTests : LoopTests
         });
 
     [Fact]
-    public void What_cannot_be_polled_and_what_is_not_open_give_errors()
+    public virtual void What_cannot_be_polled_and_what_is_not_open_give_errors()
         => Run(async loop =>
         {
             int file = Keep(Open("/proc/self/exe"));
@@ -280,7 +280,7 @@ public abstract class FdWatcherTests : LoopTests
         });
 
     [Fact]
-    public void A_wait_survives_the_close_of_a_descriptor_whose_duplicate_lives()
+    public virtual void A_wait_survives_the_close_of_a_descriptor_whose_duplicate_lives()
         => Run(async loop =>
         {
             int living = EventFd(), fd = PrivateDuplicate(living);
@@ -300,7 +300,7 @@ public abstract class FdWatcherTests : LoopTests
         });
 
     [Fact]
-    public void Two_waits_survive_an_unannounced_close_and_are_cancelled_one_after_the_other()
+    public virtual void Two_waits_survive_an_unannounced_close_and_are_cancelled_one_after_the_other()
         => Run(async loop =>
         {
             (int left, _) = SocketPair();
@@ -320,7 +320,7 @@ public abstract class FdWatcherTests : LoopTests
         });
 
     [Fact]
-    public void Two_waits_survive_an_unannounced_close_with_traffic_through_the_duplicate()
+    public virtual void Two_waits_survive_an_unannounced_close_with_traffic_through_the_duplicate()
         => Run(async loop =>
         {
             (int left, int right) = SocketPair();
@@ -380,7 +380,7 @@ public abstract class FdWatcherTests : LoopTests
     [InlineData("dispose")]
     [InlineData("cancel")]
     [InlineData("close")]
-    public void A_wait_given_up_does_no_harm_to_the_next_owner_of_its_number(string how)
+    public virtual void A_wait_given_up_does_no_harm_to_the_next_owner_of_its_number(string how)
         => Run(async loop =>
         {
             int living = EventFd(), number = PrivateDuplicate(living);

@@ -29,7 +29,7 @@ public class OwnedFdWatcherTests : LoopTests
         });
 
     [Fact]
-    public void It_is_registered_once_and_waits_cost_no_further_call()
+    public virtual void It_is_registered_once_and_waits_cost_no_further_call()
         => Run(async loop =>
         {
             (int left, int right) = SocketPair();
@@ -94,7 +94,7 @@ public class OwnedFdWatcherTests : LoopTests
         });
 
     [Fact]
-    public void A_descriptor_that_cannot_be_polled_is_refused_at_once_and_stays_the_callers()
+    public virtual void A_descriptor_that_cannot_be_polled_is_refused_at_once_and_stays_the_callers()
         => Run(loop =>
         {
             Kernel.FailNext(nameof(Weir.Kernel.EpollCtl), Errno.EPERM);
@@ -198,7 +198,7 @@ public class OwnedFdWatcherTests : LoopTests
         });
 
     [ThreadedFact]
-    public void A_registration_that_cannot_be_removed_and_fires_on_and_on_makes_the_loop_build_a_fresh_set()
+    public virtual void A_registration_that_cannot_be_removed_and_fires_on_and_on_makes_the_loop_build_a_fresh_set()
         => Run(async loop =>
         {
             int living = Haunt();
@@ -244,7 +244,7 @@ public class OwnedFdWatcherTests : LoopTests
     [Theory]
     [InlineData(nameof(Weir.Kernel.EpollCreate1))]
     [InlineData(nameof(Weir.Kernel.EpollCtl))]
-    public void Without_a_descriptor_for_a_fresh_set_the_old_one_serves_on(string call)
+    public virtual void Without_a_descriptor_for_a_fresh_set_the_old_one_serves_on(string call)
         => Run(async loop =>
         {
             int living = Haunt();

@@ -96,7 +96,7 @@ public class EventLoopRunTests : LoopTests
     [InlineData(nameof(Weir.Kernel.EpollCreate1))]
     [InlineData(nameof(Weir.Kernel.EventFd))]
     [InlineData(nameof(Weir.Kernel.EpollCtl))]
-    public void A_loop_that_cannot_be_made_says_why_and_leaves_nothing_open(string call)
+    public virtual void A_loop_that_cannot_be_made_says_why_and_leaves_nothing_open(string call)
     {
         Kernel.FailNext(call, Errno.EMFILE);
         KernelException failure = Assert.Throws<KernelException>(() => Run(_ => Task.CompletedTask));
@@ -107,7 +107,7 @@ public class EventLoopRunTests : LoopTests
     }
 
     [ThreadedFact]
-    public void A_kernel_that_fails_to_wait_ends_the_loop_with_its_error()
+    public virtual void A_kernel_that_fails_to_wait_ends_the_loop_with_its_error()
     {
         KernelException failure = Assert.Throws<KernelException>(() => Run(async loop =>
         {
@@ -471,7 +471,7 @@ public class EventLoopRunTests : LoopTests
         }));
 
     [ThreadedFact]
-    public void A_loop_that_spins_before_it_sleeps_is_woken_without_a_system_call()
+    public virtual void A_loop_that_spins_before_it_sleeps_is_woken_without_a_system_call()
         => Run(
             async loop =>
             {

@@ -70,7 +70,7 @@ public class ConnectionTests : NetTestBase
             await server.WriteAsync(Bytes("x"));
             Assert.Equal("x", await ReadText(client, 1));
             if (family != "tcp")
-                Assert.Equal(Errno.EPIPE, (await Assert.ThrowsAsync<KernelException>(async () => await client.WriteAsync(new byte[1]))).Errno);
+                Assert.Equal(Errno.EPIPE, await RefusalOfWrites(() => client.WriteAsync(new byte[1])));
         }
     });
 
@@ -129,7 +129,7 @@ public class ConnectionTests : NetTestBase
     });
 
     [Theory, MemberData(nameof(Families))]
-    public void A_failed_call_is_not_made_again(string family) => Run(async () =>
+    public virtual void A_failed_call_is_not_made_again(string family) => Run(async () =>
     {
         (Connection client, Connection server) = await PairOf(family);
         using (client)
@@ -163,7 +163,7 @@ public class ConnectionTests : NetTestBase
     });
 
     [Fact]
-    public void Closing_with_unread_data_resets_a_unix_peer_once_after_the_data() => Run(async () =>
+    public virtual void Closing_with_unread_data_resets_a_unix_peer_once_after_the_data() => Run(async () =>
     {
         (Connection client, Connection server) = Connection.CreatePair();
         using (client)
@@ -499,7 +499,7 @@ public class ConnectionTests : NetTestBase
     });
 
     [Fact]
-    public void Only_stream_sockets_are_taken_over_and_what_is_refused_stays_the_callers() => Run(() =>
+    public virtual void Only_stream_sockets_are_taken_over_and_what_is_refused_stays_the_callers() => Run(() =>
     {
         int datagram = Door.Socket(SocketDomain.Inet, SocketKind.Datagram, 0);
         int counter = Door.EventFd(0, EventFdFlags.NonBlock);
@@ -559,7 +559,7 @@ public class ConnectionTests : NetTestBase
     });
 
     [Fact]
-    public void Interrupted_calls_are_made_again() => Run(async () =>
+    public virtual void Interrupted_calls_are_made_again() => Run(async () =>
     {
         (Connection client, Connection server) = await TcpPair();
         using (client)

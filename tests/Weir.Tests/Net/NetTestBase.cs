@@ -28,7 +28,7 @@ public abstract class NetTestBase : IDisposable
 
     protected virtual LedgerKernel MakeDoor() => new(InnerKernel);
 
-    protected virtual LoopOptions MakeOptions() => new() { Kernel = Door, Name = GetType().Name };
+    protected virtual LoopOptions MakeOptions() => new() { Kernel = Door, Name = GetType().Name, Driver = Bed.Driver };
 
     /// <summary>Runs <paramref name="body"/> on a loop and looks at the books afterwards.</summary>
     protected void Run(Func<Task> body, Action<LoopOptions>? configure = null)
@@ -54,6 +54,20 @@ public abstract class NetTestBase : IDisposable
         configure?.Invoke(options);
         Bed.Run(body, options);
         CheckBooks();
+    }
+
+    /// <summary>Writes until the kernel refuses: at once, or after the turn in which the first bytes were handed to it.</summary>
+    protected static async Task<Errno> RefusalOfWrites(Func<ValueTask> write)
+    {
+        KernelException refusal = await Assert.ThrowsAsync<KernelException>(async () =>
+        {
+            for (int i = 0; i < 10; i++)
+            {
+                await write();
+                await EventLoop.Yield();
+            }
+        });
+        return refusal.Errno;
     }
 
     protected void CheckBooks()

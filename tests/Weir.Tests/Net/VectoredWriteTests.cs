@@ -9,7 +9,7 @@ public class VectoredWriteTests : NetTestBase
     public static TheoryData<string> Families => ["tcp", "unix"];
 
     [Theory, MemberData(nameof(Families))]
-    public void Several_buffers_arrive_as_one_stream_with_one_call(string family) => Run(async () =>
+    public virtual void Several_buffers_arrive_as_one_stream_with_one_call(string family) => Run(async () =>
     {
         (Connection client, Connection server) = await PairOf(family);
         using (client)
@@ -40,7 +40,7 @@ public class VectoredWriteTests : NetTestBase
     });
 
     [Theory, MemberData(nameof(Families))]
-    public void Each_call_takes_sixty_four_buffers(string family) => Run(async () =>
+    public virtual void Each_call_takes_sixty_four_buffers(string family) => Run(async () =>
     {
         (Connection client, Connection server) = await PairOf(family);
         using (client)
@@ -122,7 +122,7 @@ public class VectoredWriteTests : NetTestBase
         using (client)
         {
             server.Dispose();
-            Assert.Equal(Errno.EPIPE, (await Assert.ThrowsAsync<KernelException>(async () => await client.WriteAsync([new byte[1], new byte[1]]))).Errno);
+            Assert.Equal(Errno.EPIPE, await RefusalOfWrites(() => client.WriteAsync([new byte[1], new byte[1]])));
         }
     });
 

@@ -32,7 +32,7 @@ public abstract class LoopTests : IDisposable
     /// <summary>Options for a loop on <see cref="Kernel"/>.</summary>
     protected virtual LoopOptions Options(Action<LoopOptions>? configure = null)
     {
-        var options = new LoopOptions { Kernel = Kernel };
+        var options = new LoopOptions { Kernel = Kernel, Driver = _bed.Driver };
         configure?.Invoke(options);
         return options;
     }

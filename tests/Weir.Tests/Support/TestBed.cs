@@ -6,6 +6,9 @@ public class TestBed
     /// <summary>The kernel; the same one for the whole test.</summary>
     public virtual Kernel Kernel => Kernel.Linux;
 
+    /// <summary>How the loops wait.</summary>
+    public virtual DriverKind Driver => DriverKind.Epoll;
+
     /// <summary>Runs a loop to its end and fails instead of hanging; throws what the loop ended with.</summary>
     public virtual void Run(Func<Task> main, LoopOptions options) => TestLoop.Run(main, options);
 

@@ -103,9 +103,11 @@ internal sealed partial class UringDriver
     {
         if (line.ReceiveError != 0)
         {
+            // As the kernel has it: the reason once, then the end, and EPIPE for writes.
             int error = line.ReceiveError;
             line.ReceiveError = 0;
-            line.State |= UringState.Ended; // as the kernel has it: the reason once, then the end
+            line.SendError = (short)Errno.EPIPE;
+            line.State |= UringState.Ended;
             return -error;
         }
 
@@ -143,7 +145,7 @@ internal sealed partial class UringDriver
         if (count > 0)
             _receivePool.Consume(ref line, (int)count);
         if (line.FirstReceived < 0)
-            slot.Ready |= EpollEvents.In; // the kernel may have more
+            NothingReceived(ref slot, ref line); // the kernel may have more: a poll tells
         return count;
     }
 
@@ -171,7 +173,5 @@ internal sealed partial class UringDriver
             Check(_ring.SubmitAndWait(-1));
             Dispatch(int.MaxValue);
         }
-
-        slot.Ready |= EpollEvents.In; // perhaps: a call tells
     }
 }

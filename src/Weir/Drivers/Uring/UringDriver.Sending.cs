@@ -33,7 +33,7 @@ internal sealed partial class UringDriver
         if (!IsStream(ref slot))
             return base.WriteOnce(ref slot, token, bytes, length);
         ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
-        if (line.SendError != 0 || line.Has(UringState.ShutdownDue))
+        if (HasWriteError(ref line))
             return TakeSendError(ref line);
         int taken = Append(ref line, bytes, Math.Min(length, MostUnsent - line.Unsent));
         if (taken < length)
@@ -64,9 +64,18 @@ internal sealed partial class UringDriver
         return total;
     }
 
-    // The reason once, then EPIPE, as the kernel has it.
+    private static bool HasWriteError(ref UringSlot line) => line.SendError != 0 || line.ReceiveError != 0 || line.Has(UringState.ShutdownDue);
+
+    // The reason once, to the first who asks, reader or writer; then EPIPE and the end, as the kernel has it.
     private static int TakeSendError(ref UringSlot line)
     {
+        if (line.ReceiveError != 0)
+        {
+            line.SendError = line.ReceiveError;
+            line.ReceiveError = 0;
+            line.State |= UringState.Ended;
+        }
+
         int error = line.SendError == 0 ? (int)Errno.EPIPE : line.SendError;
         line.SendError = (short)Errno.EPIPE;
         return -error;
@@ -143,6 +152,7 @@ internal sealed partial class UringDriver
         if (line.Unsent == 0 && line.Has(UringState.ShutdownDue))
         {
             line.State &= ~UringState.ShutdownDue;
+            line.SendError = (short)Errno.EPIPE;
             Kernel.Shutdown(slot.Descriptor, ShutdownHow.Write);
         }
 
@@ -170,7 +180,7 @@ internal sealed partial class UringDriver
         if (!IsStream(ref slot) || operation.Buffer.Length - operation.Done <= MostCopied)
             return base.TryWrite(operation, ref slot);
         ref UringSlot line = ref _lines.At(index);
-        if (line.SendError != 0 || line.Has(UringState.ShutdownDue))
+        if (HasWriteError(ref line))
         {
             operation.SetResult(TakeSendError(ref line));
             return true;
@@ -253,10 +263,18 @@ internal sealed partial class UringDriver
 
     internal override int Shutdown(ulong token, ShutdownHow how)
     {
-        if (how == ShutdownHow.Read || !HasUnsent(token))
+        if (how == ShutdownHow.Read || !Slots.IsLive(token))
             return base.Shutdown(token, how);
-        _lines.At(SlotTable.IndexOf(token)).State |= UringState.ShutdownDue;
-        return how == ShutdownHow.Both ? base.Shutdown(token, ShutdownHow.Read) : 0;
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        if (HasUnsent(token))
+        {
+            line.State |= UringState.ShutdownDue; // behind what was written
+            return how == ShutdownHow.Both ? base.Shutdown(token, ShutdownHow.Read) : 0;
+        }
+
+        if (line.SendError == 0)
+            line.SendError = (short)Errno.EPIPE;
+        return base.Shutdown(token, how);
     }
 
     internal override void Discard(ulong token)
@@ -302,6 +320,9 @@ internal sealed partial class UringDriver
         int index = SlotTable.IndexOf(token);
         ref UringSlot line = ref _lines.At(index);
         int fd = line.Descriptor;
+        // The kernel would reset a connection that is closed with data nobody has read; it does not know that nobody has.
+        if (line.Held > 0 && Slots.At(index).Kind == DescriptorKind.Tcp)
+            ResetAtClose(fd, token);
         // What was written goes out all the same: the descriptor is closed behind it.
         bool later = line.Unsent > 0;
         if (later)
@@ -309,5 +330,12 @@ internal sealed partial class UringDriver
         Unregister(token);
         if (!later)
             Kernel.Close(fd);
+    }
+
+    private unsafe void ResetAtClose(int fd, ulong token)
+    {
+        long onAndZeroSeconds = 1; // struct linger { int l_onoff, l_linger; }
+        Kernel.SetSockOpt(fd, SocketLevel.Socket, SocketOption.SocketLinger, &onAndZeroSeconds, sizeof(long));
+        Discard(token);
     }
 }
