@@ -174,6 +174,13 @@ internal abstract partial class ReadinessDriver
             : (slot.Ready & (interest | AlwaysReported)) == 0 ? -(int)Errno.EAGAIN
             : 0;
 
+    private nint RefusedToRead(ref Slot slot, ulong token, nint refusal)
+    {
+        if (refusal == -(int)Errno.EAGAIN)
+            Wanted(ref slot, token);
+        return refusal;
+    }
+
     /// <summary>One read without an operation, for callers that hold no buffer while they wait. -EAGAIN: nothing is there.</summary>
     internal override unsafe nint ReadNow(ulong token, Span<byte> buffer)
     {
@@ -182,7 +189,7 @@ internal abstract partial class ReadinessDriver
         ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
         nint refusal = Refusal(ref slot, slot.Reader, ReadInterest);
         if (refusal != 0)
-            return refusal;
+            return RefusedToRead(ref slot, token, refusal);
         fixed (byte* bytes = buffer)
             return ReadOnce(ref slot, token, bytes, buffer.Length);
     }
@@ -194,7 +201,7 @@ internal abstract partial class ReadinessDriver
         ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
         nint refusal = Refusal(ref slot, slot.Reader, ReadInterest);
         if (refusal != 0)
-            return refusal;
+            return RefusedToRead(ref slot, token, refusal);
         nint count;
         fixed (byte* bytes = buffer)
             count = PeekOnce(ref slot, token, bytes, buffer.Length);
@@ -244,7 +251,7 @@ internal abstract partial class ReadinessDriver
         ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
         nint refusal = Refusal(ref slot, slot.Reader, ReadInterest);
         if (refusal != 0)
-            return refusal;
+            return RefusedToRead(ref slot, token, refusal);
         // A pipe that is not empty may have no page left: then EAGAIN says nothing about the socket.
         pipeMayBeFull = true;
         return SpliceOnce(ref slot, token, pipe, length);

@@ -41,6 +41,11 @@ internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) 
     /// <summary>An operation waits for its descriptor from now on. A negated errno if the descriptor cannot be watched.</summary>
     protected abstract int Parked(IoOperation operation, ref Slot slot);
 
+    /// <summary>Someone asked whether there is something to read and will ask again, perhaps without ever waiting for it.</summary>
+    protected virtual void Wanted(ref Slot slot, ulong token)
+    {
+    }
+
     /// <summary>
     /// An operation on a lent descriptor does not wait any more; the other direction's may. Watches for what is still waited for, and for
     /// nothing else from here on: the owner may close the descriptor in the next line. A negated errno if it cannot be watched.

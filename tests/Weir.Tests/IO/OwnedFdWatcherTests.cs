@@ -64,7 +64,7 @@ public class OwnedFdWatcherTests : LoopTests
         });
 
     [Fact]
-    public void Urgent_data_is_waited_for_by_itself()
+    public virtual void Urgent_data_is_waited_for_by_itself()
         => Run(async loop =>
         {
             using Listener listener = Listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));

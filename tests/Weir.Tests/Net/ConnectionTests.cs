@@ -103,7 +103,7 @@ public class ConnectionTests : NetTestBase
         {
             Fill(server);
             Task<int> reading = server.ReadAsync(new byte[1]).AsTask();
-            Task writing = server.WriteAsync(new byte[1 << 20]).AsTask();
+            Task writing = server.WriteAsync(new byte[1 << 24]).AsTask();
             await Until(() => Statistics is { WaitingReaders: 1, WaitingWriters: 1 });
             client.Abort();
             Errno first = (await Assert.ThrowsAsync<KernelException>(() => reading)).Errno;
@@ -233,7 +233,7 @@ public class ConnectionTests : NetTestBase
         {
             Fill(client);
             Task<int> reading = client.ReadAsync(new byte[1]).AsTask();
-            Task writing = client.WriteAsync(new byte[1 << 20]).AsTask();
+            Task writing = client.WriteAsync(new byte[1 << 24]).AsTask();
             Assert.Equal((1, 1), (Statistics.WaitingReaders, Statistics.WaitingWriters));
             if (fromAnotherThread)
                 await Task.Run(client.Dispose);
@@ -254,7 +254,7 @@ public class ConnectionTests : NetTestBase
         {
             int filled = Fill(client);
             Task<int> reading = client.ReadAsync(new byte[1]).AsTask();
-            byte[] payload = Pattern(1 << 20);
+            byte[] payload = Pattern(1 << 24);
             Task writing = client.WriteAsync(payload).AsTask();
             await Assert.ThrowsAsync<BusyResourceException>(async () => await client.ReadAsync(new byte[1]));
             await Assert.ThrowsAsync<BusyResourceException>(async () => await client.WaitForDataAsync());

@@ -106,6 +106,11 @@ public class OwnedFdWatcherTestsOnUring : OwnedFdWatcherTests
     public override void Without_a_descriptor_for_a_fresh_set_the_old_one_serves_on(string call)
     {
     }
+
+    [Fact(Skip = "The connection receives ahead, past the mark, and the urgent data is gone before anyone asks.")]
+    public override void Urgent_data_is_waited_for_by_itself()
+    {
+    }
 }
 
 public class PipeEndTestsOnUring : PipeEndTests
@@ -241,6 +246,11 @@ public class ListenerTestsOnUring : ListenerTests
 public class SpliceTestsOnUring : SpliceTests
 {
     protected override TestBed MakeBed() => new UringBed();
+
+    [Fact(Skip = "The socket is polled anew for each wait: there is no readiness to be forgotten.")]
+    public override void A_pipe_that_is_not_empty_says_nothing_about_the_socket()
+    {
+    }
 }
 
 public class UnixListenerTestsOnUring : UnixListenerTests

@@ -31,6 +31,12 @@ internal sealed partial class UringDriver
         line.State |= UringState.Taking;
     }
 
+    protected override void Wanted(ref Slot slot, ulong token)
+    {
+        if (IsStream(ref slot))
+            TakeFrom(ref slot, ref _lines.At(SlotTable.IndexOf(token)), token);
+    }
+
     private void Received(ref Slot slot, ref UringSlot line, ulong token, bool live, in Completion completion, bool more)
     {
         if (!live)
