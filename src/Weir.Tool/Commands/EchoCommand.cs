@@ -40,15 +40,7 @@ internal static class EchoCommand
         using var stop = new CancellationTokenSource();
         using var signals = new StopSignals(EventLoop.Current!, _ => stop.Cancel());
         Console.Out.WriteLine($"listening on {Address.Format(listener.LocalEndPoint)}");
-        await listener.AcceptAllAsync(Handler(buffer), stop.Token);
-    }
-
-    private static Func<Connection, Task> Handler(int? bufferSize)
-    {
-        if (bufferSize is not { } size)
-            return new AdaptiveEcho().Serve;
-        byte[] shared = GC.AllocateUninitializedArray<byte>(size, pinned: true);
-        return connection => EchoHandlers.WithSharedBuffer(connection, shared);
+        await listener.AcceptAllAsync(connection => EchoHandlers.InPlace(connection, buffer ?? EchoHandlers.DefaultMost), stop.Token);
     }
 
     private static Listener Listen(EndPoint endPoint)

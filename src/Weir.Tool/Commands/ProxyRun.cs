@@ -21,7 +21,7 @@ internal sealed class ProxyRun(ProxySettings settings)
         IReadOnlyList<Upstream> upstreams = echo == null ? settings.Upstreams : [new Upstream("the echo server inside", [echo.LocalEndPoint])];
         using var proxy = new ProxyServer(settings.ToOptions(upstreams)) { ConnectFailed = Complain };
         Listen(proxy);
-        _ = echo?.AcceptAllAsync(new AdaptiveEcho().Serve);
+        _ = echo?.AcceptAllAsync(connection => EchoHandlers.InPlace(connection, EchoHandlers.DefaultMost));
 
         using var signals = new StopSignals(_loop, count => Stop(proxy, count));
         Announce(proxy, echo);

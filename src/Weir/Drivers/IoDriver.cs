@@ -97,6 +97,24 @@ internal abstract class IoDriver : IDisposable
     internal abstract nint PeekNow(ulong token, Span<byte> buffer);
 
     /// <summary>
+    /// As <see cref="ReadNow"/>, into memory of the driver, which is lent until it goes to <see cref="SendNow"/> or <see cref="Return"/>. Nothing is lent
+    /// at the end (0) or on failure.
+    /// </summary>
+    internal abstract nint ReceiveNow(ulong token, int most, out Lease lease);
+
+    /// <summary>
+    /// As <see cref="WriteNow(ulong, ReadOnlySpan{byte})"/>, of what was lent. What was taken of it is gone from the lease; once it is empty there is nothing
+    /// to give back.
+    /// </summary>
+    internal abstract nint SendNow(ulong token, ref Lease lease);
+
+    /// <summary>What was lent.</summary>
+    internal abstract ReadOnlySpan<byte> BytesOf(Lease lease);
+
+    /// <summary>Takes back what was lent; it is empty then.</summary>
+    internal abstract void Return(ref Lease lease);
+
+    /// <summary>
     /// Moves what is there to read into a pipe, without copying it where it can be avoided. -EAGAIN: nothing is there, or the pipe, where
     /// <paramref name="pipeMayBeFull"/> says so, has no room. The readiness is left as it is. 0: the end, or urgent data.
     /// </summary>

@@ -4,6 +4,8 @@ namespace Weir;
 
 internal abstract partial class ReadinessDriver
 {
+    private readonly LeasePool _leases = new();
+
     /// <summary>Makes the system call of an operation. True: it has its result. False: the kernel is not ready.</summary>
     private bool TryCall(IoOperation operation, ref Slot slot) => operation.Kind switch
     {
@@ -273,5 +275,65 @@ internal abstract partial class ReadinessDriver
         nint count = refusal != 0 ? refusal : Kernel.Splice(pipe, null, slot.Descriptor, null, length, PassOn);
         int error = count == -(int)Errno.EAGAIN ? NoteFull(ref slot, token) : 0;
         return error == 0 ? count : error;
+    }
+
+    internal override nint ReceiveNow(ulong token, int most, out Lease lease)
+    {
+        lease = default;
+        if (!Slots.IsLive(token))
+            return -(nint)(int)Closed;
+        ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
+        nint refusal = Refusal(ref slot, slot.Reader, ReadInterest);
+        return refusal != 0 ? RefusedToRead(ref slot, token, refusal) : ReceiveOnce(ref slot, token, most, out lease);
+    }
+
+    protected virtual unsafe nint ReceiveOnce(ref Slot slot, ulong token, int most, out Lease lease)
+    {
+        lease = new Lease { Array = _leases.Rent(most) };
+        nint count;
+        fixed (byte* bytes = lease.Array)
+            count = ReadOnce(ref slot, token, bytes, Math.Min(most, lease.Array.Length));
+        if (count > 0)
+            lease.Length = (int)count;
+        else
+            Return(ref lease);
+        return count;
+    }
+
+    internal override nint SendNow(ulong token, ref Lease lease)
+    {
+        if (!Slots.IsLive(token))
+            return -(nint)(int)Closed;
+        ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
+        nint refusal = Refusal(ref slot, slot.Writer, EpollEvents.Out);
+        return refusal != 0 ? refusal : SendOnce(ref slot, token, ref lease);
+    }
+
+    protected virtual unsafe nint SendOnce(ref Slot slot, ulong token, ref Lease lease)
+    {
+        ReadOnlySpan<byte> left = BytesOf(lease);
+        nint count;
+        fixed (byte* bytes = left)
+            count = WriteOnce(ref slot, token, bytes, left.Length);
+        if (count == left.Length)
+        {
+            Return(ref lease);
+        }
+        else if (count > 0)
+        {
+            lease.Offset += (int)count;
+            lease.Length -= (int)count;
+        }
+
+        return count;
+    }
+
+    internal override ReadOnlySpan<byte> BytesOf(Lease lease) => lease.Array.AsSpan(lease.Offset, lease.Length);
+
+    internal override void Return(ref Lease lease)
+    {
+        if (lease.Array != null)
+            _leases.Return(lease.Array);
+        lease = default;
     }
 }

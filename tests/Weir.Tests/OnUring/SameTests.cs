@@ -153,6 +153,7 @@ public class EventLoopRunTestsOnUring : EventLoopRunTests
     }
 }
 
+[Collection(Alone.Name)]
 public class EventLoopRestartTestsOnUring : EventLoopRestartTests
 {
     protected override TestBed MakeBed() => new UringBed();
@@ -163,6 +164,7 @@ public class EventLoopTaskTestsOnUring : EventLoopTaskTests
     protected override TestBed MakeBed() => new UringBed();
 }
 
+[Collection(Alone.Name)]
 public class LoopAllocationTestsOnUring : LoopAllocationTests
 {
     protected override TestBed MakeBed() => new UringBed();
@@ -276,4 +278,9 @@ public class VectoredWriteTestsOnUring : VectoredWriteTests
     public override void Several_buffers_arrive_as_one_stream_with_one_call(string family)
     {
     }
+}
+
+public class ReceivedBufferTestsOnUring : ReceivedBufferTests
+{
+    protected override TestBed MakeBed() => new UringBed();
 }

@@ -66,6 +66,13 @@ public unsafe partial class CountingKernel : Kernel
         }
     }
 
+    /// <summary>As <see cref="FailNext"/>, for the call with the number <paramref name="which"/> from now on, 1 being the next.</summary>
+    public void FailAt(string call, int which, Errno errno)
+    {
+        FailNext(call, Errno.None, which - 1); // let through
+        FailNext(call, errno);
+    }
+
     /// <summary>Runs on the calling thread before each call; does nothing here.</summary>
     protected virtual void OnCall(string call)
     {
@@ -88,6 +95,8 @@ public unsafe partial class CountingKernel : Kernel
             if (!cell.Failures.TryDequeue(out Errno errno))
                 return false;
             cell.FailuresLeft = cell.Failures.Count;
+            if (errno == Errno.None)
+                return false;
             error = -(int)errno;
             return true;
         }

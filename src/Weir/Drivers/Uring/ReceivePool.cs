@@ -8,6 +8,10 @@ namespace Weir;
 /// </summary>
 internal sealed unsafe class ReceivePool : IDisposable
 {
+    // Stand for what has become of a buffer in the place of the next one in line.
+    private const int Lent = -2;
+    private const int Passed = -3;
+
     private readonly BufferRing _ring;
     private readonly Content[] _contents;
 
@@ -84,6 +88,51 @@ internal sealed unsafe class ReceivePool : IDisposable
 
         return taken;
     }
+
+    /// <summary>Takes the first buffer out of the line as it is; <see cref="ReturnLent"/> gives it back.</summary>
+    internal int Lend(ref UringSlot line, out int offset, out int length)
+    {
+        int id = line.FirstReceived;
+        ref Content content = ref _contents[id];
+        offset = content.Offset;
+        length = content.Length;
+        line.FirstReceived = content.Next;
+        content.Next = Lent;
+        line.Held--;
+        return id;
+    }
+
+    /// <summary>Takes a buffer back that was lent.</summary>
+    /// <exception cref="InvalidOperationException">It was given back or sent on before.</exception>
+    internal void ReturnLent(int id) => GiveBack(id, Lent);
+
+    /// <summary>A buffer that was lent is being sent; <see cref="ReturnSent"/> takes it back.</summary>
+    /// <exception cref="InvalidOperationException">It was given back or sent on before.</exception>
+    internal void Pass(int id)
+    {
+        Require(id, Lent);
+        _contents[id].Next = Passed;
+    }
+
+    /// <summary>Takes a buffer back that was sent.</summary>
+    internal void ReturnSent(int id) => GiveBack(id, Passed);
+
+    private void GiveBack(int id, int state)
+    {
+        Require(id, state);
+        _contents[id].Next = -1;
+        InUse--;
+        _ring.Return(id);
+    }
+
+    private void Require(int id, int state)
+    {
+        if (_contents[id].Next != state)
+            throw new InvalidOperationException("A received buffer was used after it had been sent or given back.");
+    }
+
+    /// <summary>The bytes of a buffer.</summary>
+    internal byte* At(int id) => _ring.At(id);
 
     /// <summary>The first stretch of what was received; null: nothing was.</summary>
     internal byte* First(ref UringSlot line, out int length)

@@ -2,14 +2,20 @@ using System.Runtime.CompilerServices;
 
 namespace Weir;
 
-/// <summary>The head of a buffer of bytes on their way to the kernel; they follow it in memory.</summary>
+/// <summary>The head of a buffer of bytes on their way to the kernel; they follow it in memory, or are in a buffer they were received into.</summary>
 internal unsafe struct SendBuffer
 {
     /// <summary>Bytes of the head.</summary>
-    internal const int HeadSize = 32;
+    internal const int HeadSize = 48;
+
+    /// <summary>Stands for "its own memory" in the place of a received buffer's number.</summary>
+    internal const int Own = -1;
 
     /// <summary>The next in line, or in the pool.</summary>
     internal SendBuffer* Next;
+
+    /// <summary>The first byte.</summary>
+    internal byte* Bytes;
 
     /// <summary>Bytes there is room for.</summary>
     internal int Capacity;
@@ -23,8 +29,8 @@ internal unsafe struct SendBuffer
     /// <summary>Which of the pool's sizes it has.</summary>
     internal int Size;
 
-    /// <summary>The bytes of a buffer.</summary>
-    internal static byte* Bytes(SendBuffer* buffer) => (byte*)buffer + HeadSize;
+    /// <summary>The number of the received buffer that the bytes are in; <see cref="Own"/>: in none.</summary>
+    internal int Received;
 }
 
 /// <summary>
@@ -57,6 +63,9 @@ internal sealed unsafe class SendPool(Kernel kernel) : IDisposable
             return null;
         _free[size] = buffer->Next;
         buffer->Next = null;
+        buffer->Bytes = (byte*)buffer + SendBuffer.HeadSize;
+        buffer->Capacity = Strides[size] - SendBuffer.HeadSize;
+        buffer->Received = SendBuffer.Own;
         buffer->Length = 0;
         buffer->Sent = 0;
         InUse++;
@@ -83,7 +92,6 @@ internal sealed unsafe class SendPool(Kernel kernel) : IDisposable
         for (int i = (int)SlabLength / stride - 1; i >= 0; i--)
         {
             var buffer = (SendBuffer*)(slab + i * stride);
-            buffer->Capacity = stride - SendBuffer.HeadSize;
             buffer->Size = size;
             buffer->Next = _free[size];
             _free[size] = buffer;

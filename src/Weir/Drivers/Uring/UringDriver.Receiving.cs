@@ -128,6 +128,18 @@ internal sealed partial class UringDriver
         return base.ReadOnce(ref slot, token, bytes, length); // a poll has said that there is something
     }
 
+    protected override nint ReceiveOnce(ref Slot slot, ulong token, int most, out Lease lease)
+    {
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        if (line.FirstReceived < 0)
+            return base.ReceiveOnce(ref slot, token, most, out lease);
+        lease = default;
+        lease.Id = _receivePool.Lend(ref line, out lease.Offset, out lease.Length);
+        if (line.FirstReceived < 0)
+            NothingReceived(ref slot, ref line);
+        return lease.Length;
+    }
+
     protected override unsafe nint PeekOnce(ref Slot slot, ulong token, byte* bytes, int length)
     {
         ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));

@@ -94,21 +94,76 @@ internal sealed partial class UringDriver
             if (next == null)
                 break;
             taken += Fill(next, bytes + taken, length - taken);
-            if (line.FirstUnsent == null)
-                line.FirstUnsent = next;
-            else
-                line.LastUnsent->Next = next;
-            line.LastUnsent = next;
+            AddUnsent(ref line, next);
         }
 
         line.Unsent += taken;
         return taken;
     }
 
+    private static unsafe void AddUnsent(ref UringSlot line, SendBuffer* buffer)
+    {
+        if (line.FirstUnsent == null)
+            line.FirstUnsent = buffer;
+        else
+            line.LastUnsent->Next = buffer;
+        line.LastUnsent = buffer;
+    }
+
+    private unsafe void Return(SendBuffer* buffer)
+    {
+        if (buffer->Received != SendBuffer.Own)
+            _receivePool.ReturnSent(buffer->Received);
+        _sendPool.Return(buffer);
+    }
+
+    // Sent from where it was received to: nothing is copied.
+    protected override unsafe nint SendOnce(ref Slot slot, ulong token, ref Lease lease)
+    {
+        if (lease.Array != null || !IsStream(ref slot))
+            return base.SendOnce(ref slot, token, ref lease);
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        if (HasWriteError(ref line))
+            return TakeSendError(ref line);
+        SendBuffer* buffer = line.Unsent < MostUnsent ? _sendPool.Rent(0) : null;
+        if (buffer == null)
+        {
+            slot.Ready &= ~EpollEvents.Out;
+            return line.Unsent == 0 ? -(int)Errno.ENOBUFS : -(int)Errno.EAGAIN;
+        }
+
+        _receivePool.Pass(lease.Id);
+        buffer->Bytes = _receivePool.At(lease.Id) + lease.Offset;
+        buffer->Received = lease.Id;
+        buffer->Length = buffer->Capacity = lease.Length;
+        AddUnsent(ref line, buffer);
+        line.Unsent += lease.Length;
+        if (!line.Has(UringState.Sending))
+            SendFirst(slot.Descriptor, ref line, token);
+        int taken = lease.Length;
+        lease = default;
+        return taken;
+    }
+
+    internal override unsafe ReadOnlySpan<byte> BytesOf(Lease lease)
+    {
+        if (lease.Array != null || lease.Length == 0)
+            return base.BytesOf(lease);
+        ObjectDisposedException.ThrowIf(_disposed, typeof(EventLoop)); // its memory is gone
+        return new ReadOnlySpan<byte>(_receivePool.At(lease.Id) + lease.Offset, lease.Length);
+    }
+
+    internal override void Return(ref Lease lease)
+    {
+        if (lease.Array == null && lease.Length > 0 && !_disposed)
+            _receivePool.ReturnLent(lease.Id);
+        base.Return(ref lease);
+    }
+
     private static unsafe int Fill(SendBuffer* buffer, byte* bytes, int length)
     {
         int count = Math.Min(buffer->Capacity - buffer->Length, length);
-        Unsafe.CopyBlockUnaligned(SendBuffer.Bytes(buffer) + buffer->Length, bytes, (uint)count);
+        Unsafe.CopyBlockUnaligned(buffer->Bytes + buffer->Length, bytes, (uint)count);
         buffer->Length += count;
         return count;
     }
@@ -117,7 +172,7 @@ internal sealed partial class UringDriver
     {
         SendBuffer* first = line.FirstUnsent;
         ref Submission entry = ref Submit(UringRequest.Send, IoUringOp.Send, fd, ref line, token);
-        entry.Address = (ulong)(SendBuffer.Bytes(first) + first->Sent);
+        entry.Address = (ulong)(first->Bytes + first->Sent);
         entry.Length = (uint)(first->Length - first->Sent);
         entry.OperationFlags = (uint)(MessageFlags.NoSignal | MessageFlags.WaitAll);
         line.State |= UringState.Sending;
@@ -136,7 +191,7 @@ internal sealed partial class UringDriver
                 line.FirstUnsent = first->Next;
                 if (line.FirstUnsent == null)
                     line.LastUnsent = null;
-                _sendPool.Return(first);
+                Return(first);
             }
         }
         else if (result != -(int)Errno.EINTR)
@@ -166,7 +221,7 @@ internal sealed partial class UringDriver
         while (buffer != null)
         {
             SendBuffer* next = buffer->Next;
-            _sendPool.Return(buffer);
+            Return(buffer);
             buffer = next;
         }
 
@@ -305,7 +360,7 @@ internal sealed partial class UringDriver
         {
             SendBuffer* next = buffer->Next;
             line.Unsent -= buffer->Length;
-            _sendPool.Return(buffer);
+            Return(buffer);
             buffer = next;
         }
 

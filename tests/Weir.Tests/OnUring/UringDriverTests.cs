@@ -1,0 +1,263 @@
+using System.Net;
+using Weir.Net;
+
+namespace Weir.Tests;
+
+/// <summary>What only the io_uring driver does.</summary>
+public class UringDriverTests : NetTestBase
+{
+    protected override TestBed MakeBed() => new UringBed();
+
+    private bool OnUring => MakeOptions().Driver == DriverKind.IoUring;
+
+    [Fact]
+    public void Auto_takes_it_where_it_can_be_had() => Run(
+        () =>
+        {
+            Assert.Equal(OnUring ? "io_uring" : "epoll", Statistics.Backend);
+            Assert.Equal(OnUring, Statistics.BackendReason == null);
+            return Task.CompletedTask;
+        },
+        options => options.Driver = DriverKind.Auto);
+
+    public static TheoryData<string, int, Errno> Refusals => new()
+    {
+        { nameof(Kernel.IoUringSetup), 1, Errno.ENOSYS },
+        { nameof(Kernel.IoUringSetup), 1, Errno.EPERM },
+        { nameof(Kernel.IoUringSetup), 1, Errno.ENOMEM },
+        { nameof(Kernel.IoUringSetup), 1, Errno.EINVAL },
+        { nameof(Kernel.MMap), 1, Errno.ENOMEM },
+        { nameof(Kernel.MMap), 2, Errno.ENOMEM },
+        { nameof(Kernel.MMap), 3, Errno.ENOMEM },
+        { nameof(Kernel.MMap), 4, Errno.ENOMEM },
+        { nameof(Kernel.IoUringRegister), 2, Errno.EINVAL },
+        { nameof(Kernel.IoUringRegister), 3, Errno.EINVAL },
+    };
+
+    [Theory, MemberData(nameof(Refusals))]
+    public void A_kernel_that_refuses_any_step_makes_Auto_take_epoll_and_say_why(string call, int which, Errno errno)
+    {
+        if (!OnUring)
+            return;
+        Door.FailAt(call, which, errno);
+        Run(
+            () =>
+            {
+                Assert.Equal("epoll", Statistics.Backend);
+                Assert.Contains(errno.ToString(), Statistics.BackendReason, StringComparison.Ordinal);
+                return Task.CompletedTask;
+            },
+            options => options.Driver = DriverKind.Auto);
+        Assert.Empty(Door.OpenNow);
+    }
+
+    [Theory, MemberData(nameof(Refusals))]
+    public void Asked_for_by_name_it_says_why_it_cannot_be_had_and_leaves_nothing(string call, int which, Errno errno)
+    {
+        if (!OnUring)
+            return;
+        Door.FailAt(call, which, errno);
+        KernelException failure = Assert.Throws<KernelException>(() => Run(() => Task.CompletedTask));
+        Assert.Equal(errno, failure.Errno);
+        Assert.Empty(Door.OpenNow);
+        Assert.Empty(Door.Faults);
+    }
+
+    [Fact]
+    public void A_message_costs_no_call_of_its_own() => Run(async () =>
+    {
+        if (!OnUring)
+            return;
+        (Connection client, Connection server) = await TcpPair();
+        using (client)
+        using (server)
+        {
+            byte[] one = new byte[1];
+            for (int i = 0; i < 10; i++)
+                await RoundTrip();
+            long calls = Door.Total, enters = Door.Count(nameof(Kernel.IoUringEnter));
+            for (int i = 0; i < 100; i++)
+                await RoundTrip();
+            long clock = Door.Count(nameof(Kernel.ClockGetTime));
+            Assert.Equal(0, Door.Reads + Door.Writes);
+            Assert.InRange(Door.Count(nameof(Kernel.IoUringEnter)) - enters, 100, 400);
+            Assert.True(Door.Total - calls - clock <= 400);
+
+            async ValueTask RoundTrip()
+            {
+                await client.WriteAsync(one);
+                await server.ReadExactlyAsync(one);
+                await server.WriteAsync(one);
+                await client.ReadExactlyAsync(one);
+            }
+        }
+    });
+
+    [Fact]
+    public void Connections_that_do_not_read_leave_buffers_to_the_others() => Run(
+        async () =>
+        {
+            using Listener listener = Listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+            var pairs = new List<(Connection Client, Connection Server)>();
+            for (int i = 0; i < 12; i++)
+            {
+                ValueTask<Connection> accepting = listener.AcceptAsync();
+                pairs.Add((await Connection.ConnectAsync(listener.LocalEndPoint), await accepting));
+            }
+
+            try
+            {
+                // All but the last send more than all buffers hold, and nobody reads it beyond the first byte.
+                foreach ((Connection client, Connection server) in pairs.SkipLast(1))
+                {
+                    await client.WriteAsync(new byte[32 * 1024]);
+                    await server.WaitForDataAsync();
+                }
+
+                await Until(() => !OnUring || Statistics.ReceiveBuffersInUse == 8);
+                (Connection last, Connection peer) = pairs[^1];
+                for (int i = 0; i < 100; i++)
+                {
+                    await last.WriteAsync(Bytes($"number {i,3}"));
+                    Assert.Equal($"number {i,3}", await ReadText(peer, 10));
+                }
+
+                foreach ((Connection client, Connection server) in pairs.SkipLast(1))
+                    await server.ReadExactlyAsync(new byte[32 * 1024]);
+                Assert.Equal(0, Statistics.ReceiveBuffersInUse);
+            }
+            finally
+            {
+                foreach ((Connection client, Connection server) in pairs)
+                {
+                    client.Dispose();
+                    server.Dispose();
+                }
+            }
+        },
+        options => (options.ReceiveBufferCount, options.ReceiveBufferSize) = (8, 4096));
+
+    [Fact]
+    public void A_large_write_that_is_cancelled_ends_only_when_the_kernel_is_done_with_its_memory() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (client)
+        using (server)
+        {
+            byte[] memory = Pattern(1 << 24);
+            using var cancellation = new CancellationTokenSource();
+            Task writing = client.WriteAsync(memory, cancellation.Token).AsTask();
+            await server.WaitForDataAsync();
+            await EventLoop.Yield();
+            cancellation.Cancel();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing);
+            // From here on it is somebody else's.
+            memory.AsSpan().Clear();
+            client.ShutdownWrite();
+            byte[] block = new byte[65536];
+            long total = 0;
+            for (int count; (count = await server.ReadAsync(block)) > 0; total += count)
+            {
+                for (int i = 0; i < count; i++)
+                    Assert.Equal(PatternAt(total + i), block[i]);
+            }
+
+            Assert.InRange(total, 1, memory.Length - 1);
+        }
+    });
+
+    [Fact]
+    public void What_was_written_arrives_though_the_connection_is_closed_at_once() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (server)
+        {
+            int filled = Fill(client);
+            await EventLoop.Yield();
+            filled += Fill(client);
+            client.Dispose();
+            byte[] got = new byte[filled];
+            await server.ReadExactlyAsync(got);
+            Assert.Equal(0, await server.ReadAsync(new byte[1]));
+        }
+    });
+
+    [Fact]
+    public void A_shutdown_comes_behind_what_was_written() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (client)
+        using (server)
+        {
+            int filled = Fill(client);
+            client.ShutdownWrite();
+            await server.ReadExactlyAsync(new byte[filled]);
+            Assert.Equal(0, await server.ReadAsync(new byte[1]));
+            Assert.Equal(Errno.EPIPE, (await Assert.ThrowsAsync<KernelException>(async () => await client.WriteAsync(new byte[1]))).Errno);
+        }
+    });
+
+    [Fact]
+    public void Connections_accepted_ahead_are_closed_with_their_listener() => Run(async () =>
+    {
+        Listener listener = Listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        ValueTask<Connection> accepting = listener.AcceptAsync();
+        var clients = new List<Connection>();
+        for (int i = 0; i < 100; i++)
+            clients.Add(await Connection.ConnectAsync(listener.LocalEndPoint));
+        (await accepting).Dispose();
+        listener.Dispose();
+        foreach (Connection client in clients)
+        {
+            try
+            {
+                Assert.Equal(0, await client.ReadAsync(new byte[1]));
+            }
+            catch (KernelException exception)
+            {
+                Assert.Equal(Errno.ECONNRESET, exception.Errno);
+            }
+
+            client.Dispose();
+        }
+    });
+
+    [Fact]
+    public void A_descriptor_is_not_given_away_with_data_that_only_the_loop_has() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (client)
+        {
+            await client.WriteAsync(Bytes("early"));
+            await server.WaitForDataAsync();
+            if (OnUring)
+            {
+                Assert.Throws<InvalidOperationException>(() => server.ReleaseDescriptor());
+                Assert.Equal("early", await ReadText(server, 5));
+            }
+
+            int fd = server.ReleaseDescriptor();
+            await client.WriteAsync(Bytes("late"));
+            using Connection again = Connection.FromDescriptor(fd);
+            Assert.Equal(OnUring ? "late" : "early", await ReadText(again, OnUring ? 4 : 5));
+        }
+    });
+
+    [Fact]
+    public void A_received_buffer_is_good_for_one_use() => Run(async () =>
+    {
+        if (!OnUring)
+            return;
+        (Connection client, Connection server) = await TcpPair();
+        using (client)
+        using (server)
+        {
+            await client.WriteAsync(Bytes("x"));
+            await server.WaitForDataAsync();
+            Assert.True(server.TryReceive(out ReceivedBuffer buffer));
+            ReceivedBuffer copy = buffer;
+            buffer.Dispose();
+            Assert.Throws<InvalidOperationException>(() => copy.Dispose());
+        }
+    });
+}
