@@ -151,7 +151,7 @@ internal sealed partial class EpollFile : SimFile
                 _waiters.Wake(EpollEvents.None);
             }
 
-            WaitQueue.Wake(EpollEvents.In);
+            WaitQueue.Wake(EpollEvents.In | (key & RingRequest.RingWake));
         }
 
         return !exclusive || awake;

@@ -15,27 +15,46 @@ internal sealed class RegularFile(World world, RegularNode node, string path, Fi
 
     internal override nint Read(SimThread thread, ref UserBuffer buffer)
     {
-        ReadOnlySpan<byte> bytes = node.From(_position);
-        if ((nuint)bytes.Length > buffer.Length)
-            bytes = bytes[..(int)buffer.Length];
-        if (!buffer.Put(bytes))
-            return Error(Errno.EFAULT);
-        _position += bytes.Length;
-        return bytes.Length;
+        nint count = ReadAt(ref buffer, _position);
+        _position += Math.Max(count, 0);
+        return count;
     }
 
     internal override nint Write(SimThread thread, ref UserBuffer buffer)
     {
-        const int Largest = 1 << 30;
         if ((Flags & FileFlags.Append) != 0)
             _position = node.Length;
-        if (_position + (long)buffer.Length > Largest)
+        nint count = WriteAt(ref buffer, _position);
+        _position += Math.Max(count, 0);
+        return count;
+    }
+
+    /// <summary>The inode, which all who have opened it share.</summary>
+    internal RegularNode Node => node;
+
+    /// <summary>pread(2): reads at a position, which is not negative, and leaves the file's own where it is.</summary>
+    internal nint ReadAt(ref UserBuffer buffer, long position)
+    {
+        ReadOnlySpan<byte> bytes = node.From(position);
+        if ((nuint)bytes.Length > buffer.Length)
+            bytes = bytes[..(int)buffer.Length];
+        return buffer.Put(bytes) ? bytes.Length : Error(Errno.EFAULT);
+    }
+
+    /// <summary>pwrite(2): as <see cref="ReadAt"/>; a file opened to append is appended to all the same.</summary>
+    internal nint WriteAt(ref UserBuffer buffer, long position)
+    {
+        const long Largest = 1 << 30;
+        if ((Flags & FileFlags.Append) != 0)
+            position = node.Length;
+        if (buffer.Length > Largest || position > Largest - (long)buffer.Length)
             return Error(Errno.ENOSPC);
         int count = (int)buffer.Length;
-        if (!buffer.Take(node.Room(_position, count)))
+        if (count == 0)
+            return 0;
+        if (!buffer.Take(node.Room(position, count)))
             return Error(Errno.EFAULT);
-        _position += count;
-        node.Wrote(_position);
+        node.Wrote(position + count);
         return count;
     }
 

@@ -51,6 +51,9 @@ internal abstract class SimSocket : SimFile
     /// <summary>Breaks an established connection as a reset that comes from outside does. False: there is none, or it cannot be broken so.</summary>
     internal virtual bool TryReset() => false;
 
+    /// <summary>msg_inq: what a read has left, as a ring's receive is told; -1: this kind of socket does not say.</summary>
+    internal virtual int UnreadHint => -1;
+
     /// <summary>SO_ERROR: an error that the next call returns once.</summary>
     internal Errno PendingError { get; set; }
 

@@ -86,6 +86,26 @@ internal sealed unsafe class BufferLedger(World world, bool watches)
         return whole;
     }
 
+    /// <summary>The range is the program's again, whatever has become of it: the kernel itself has written there, or will not any more.</summary>
+    internal void Forget(long number) => _loans.Remove(number);
+
+    /// <summary>The program unmaps memory. What the kernel owns of it is found, and no longer looked at. False: there was such.</summary>
+    internal bool Unmapped(void* start, nuint length)
+    {
+        long[] lost = [.. _loans.Where(entry => entry.Value.Overlaps((nuint)start, length)).Select(entry => entry.Key)];
+        foreach (long number in lost)
+        {
+            Loan loan = _loans[number];
+            world.Detectors.Found(
+                FindingKind.BufferReuse,
+                $"The buffer of {loan.For} ({loan.Length} bytes, lent {loan.Lent}) was unmapped while the kernel owned it.",
+                "Unmap memory when the operations that name it have completed, and the groups of buffers in it have been unregistered.");
+            _loans.Remove(number);
+        }
+
+        return lost.Length == 0;
+    }
+
     // FNV-1a over words: a few bits changed anywhere show, which is all that is asked of it.
     private static ulong Sum(void* start, nuint length)
     {

@@ -11,7 +11,7 @@ internal sealed partial class Detectors
 
     private void CheckProgress(SimThread thread, Traits traits, nint result)
     {
-        bool progress = (traits & (Traits.Waits | Traits.Looks)) != 0
+        bool progress = thread.Call == SystemCall.IoUringEnter ? !thread.Watch.AchievedNothing : (traits & (Traits.Waits | Traits.Looks)) != 0
             ? result == 0 && thread.Call is SystemCall.EpollWait or SystemCall.EpollPWait2 && result == 0
             : (traits & (Traits.Reads | Traits.Writes)) != 0 ? result > 0 : result >= 0;
         ref ThreadWatch watch = ref thread.Watch;

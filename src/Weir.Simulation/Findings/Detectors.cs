@@ -99,6 +99,17 @@ internal sealed partial class Detectors
             file.Watch.Reading = ReadState.Drained;
     }
 
+    /// <summary>As a call does it, a request of a ring has moved something in or out of a file, or tried to.</summary>
+    internal void Transferred(SimFile file, nint result, bool reads)
+    {
+        if (_on == SimDetectors.None)
+            return;
+        if (result > 0)
+            file.Watch.Moved++;
+        if (reads && (result >= 0 || SaysDrained((Errno)(int)-result)))
+            file.Watch.Reading = result > 0 ? ReadState.Partial : ReadState.Drained;
+    }
+
     // Other errors, a lack of descriptors say, leave what is there where it is.
     private static bool SaysDrained(Errno error)
         => error is Errno.EAGAIN or Errno.ECONNRESET or Errno.EPIPE or Errno.ENOTCONN or Errno.ETIMEDOUT or Errno.ECONNREFUSED or Errno.EHOSTUNREACH

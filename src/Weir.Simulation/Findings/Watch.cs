@@ -60,6 +60,9 @@ internal struct ThreadWatch
     /// <summary>The step at which it was last woken.</summary>
     internal long RunnableSince;
 
+    /// <summary>Its last call of io_uring_enter has submitted nothing and seen nothing complete.</summary>
+    internal bool AchievedNothing;
+
     /// <summary>Calls in a row that achieved nothing, and since when.</summary>
     internal int IdleCalls;
 

@@ -106,20 +106,22 @@ internal sealed unsafe partial class Faults
         if (length <= grain || (grain > 1 && count > 1) || Strikes(fault, thread, thread!.Call, file) is not { } rule)
             return;
         nuint parts = (length - 1) / grain; // as many grains as there can be without being all
-        nuint taken = _world.Choices.World(4) switch
-        {
-            0 => Math.Max(1, parts / 2),
-            1 => 1,
-            2 => Math.Min(parts, 1 + (nuint)_world.Choices.World(16)),
-            _ => parts,
-        };
-        taken *= grain;
+        nuint taken = TakenPart(parts) * grain;
         Cut(ref vectors, ref count, room, taken);
         Note(fault, file, $"at most {taken} of {length} bytes");
         if (_after == Afterwards.Nothing)
             (_after, _afterFile, _afterDelay) = (writes ? Afterwards.HoldRoom : Afterwards.HoldArrivals, file, Draw(rule));
         _afterCut = (nint)taken;
     }
+
+    // How many of so many parts go through.
+    private nuint TakenPart(nuint parts) => _world.Choices.World(4) switch
+    {
+        0 => Math.Max(1, parts / 2),
+        1 => 1,
+        2 => Math.Min(parts, 1 + (nuint)_world.Choices.World(16)),
+        _ => parts,
+    };
 
     // To whole vectors, or to a part of the first.
     private void Cut(ref IoVector* vectors, ref int count, IoVector* room, nuint taken)

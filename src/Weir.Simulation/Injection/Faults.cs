@@ -184,7 +184,7 @@ internal sealed unsafe partial class Faults
     private static bool MakesDescriptor(SystemCall call, int fd) => call switch
     {
         SystemCall.Open or SystemCall.Socket or SystemCall.SocketPair or SystemCall.Accept4 or SystemCall.Pipe2 or SystemCall.EpollCreate1
-            or SystemCall.EventFd or SystemCall.TimerFdCreate or SystemCall.PidFdOpen or SystemCall.InotifyInit => true,
+            or SystemCall.EventFd or SystemCall.TimerFdCreate or SystemCall.PidFdOpen or SystemCall.InotifyInit or SystemCall.IoUringSetup => true,
         SystemCall.SignalFd => fd < 0,
         _ => false,
     };
@@ -194,7 +194,7 @@ internal sealed unsafe partial class Faults
         SystemCall.Socket or SystemCall.SocketPair => Errno.ENOBUFS,
         SystemCall.Send or SystemCall.SendMessage or SystemCall.Write or SystemCall.WriteV
             when file is SimSocket socket && (socket.Domain == SocketDomain.Unix || socket.Type == SocketKind.Datagram) => Errno.ENOBUFS,
-        SystemCall.EpollCreate1 or SystemCall.EventFd or SystemCall.TimerFdCreate or SystemCall.Pipe2 => Errno.ENOMEM,
+        SystemCall.EpollCreate1 or SystemCall.EventFd or SystemCall.TimerFdCreate or SystemCall.Pipe2 or SystemCall.IoUringSetup => Errno.ENOMEM,
         SystemCall.SignalFd when fd < 0 => Errno.ENOMEM,
         _ => Errno.None,
     };

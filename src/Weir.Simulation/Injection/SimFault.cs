@@ -20,7 +20,7 @@ public enum SimFault
     ShortWrite,
 
     /// <summary>
-    /// EINTR from a call that is about to block: epoll_wait and poll with a timeout that is not 0, and calls on blocking files. As a signal does whose
+    /// EINTR from a call that is about to block: epoll_wait, io_uring_enter and poll with a timeout that is not 0, and calls on blocking files. As a signal does whose
     /// handler was installed without SA_RESTART, or a stop and continuation of the process.
     /// </summary>
     Interrupted,
@@ -38,15 +38,24 @@ public enum SimFault
 
     /// <summary>
     /// EMFILE or ENFILE from a call that would make a descriptor: open, socket, socketpair, accept4, pipe2, epoll_create1, eventfd, timerfd_create,
-    /// signalfd, pidfd_open, inotify_init1. A connection that could not be accepted stays in the backlog.
+    /// signalfd, pidfd_open, inotify_init1, io_uring_setup, and accept as a ring's request. A connection that could not be accepted stays in the backlog.
     /// </summary>
     NoDescriptors,
 
     /// <summary>
     /// ENOBUFS from socket, and from send, sendmsg or write on a unix or datagram socket; ENOMEM from epoll_create1, eventfd, timerfd_create, signalfd,
-    /// pipe2 and EPOLL_CTL_ADD. (TCP waits for memory instead.)
+    /// pipe2, io_uring_setup and EPOLL_CTL_ADD. (TCP waits for memory instead.)
     /// </summary>
     NoMemory,
+
+    /// <summary>
+    /// A multishot request of a ring ends: its completion has no MORE though nothing is wrong, as the kernel may end one at any time (when completions
+    /// overflow, for instance). What it waits for has to be asked for again.
+    /// </summary>
+    EndedMultishot,
+
+    /// <summary>What a ring leaves to a worker (operations on regular files, above all) takes up to <see cref="FaultRule.Delay"/> longer.</summary>
+    LateCompletion,
 
     /// <summary>What arrives at a socket is seen up to <see cref="FaultRule.Delay"/> later, by readers and watchers alike.</summary>
     LateArrival,

@@ -10,7 +10,7 @@ public sealed unsafe partial class SimKernel
     private const int MostFiles = 253; // SCM_MAX_FD
 
     // __scm_send. What was taken so far is dropped by the caller.
-    private int TakeControl(MessageHeader* message, MessageExtras extras)
+    internal int TakeControl(MessageHeader* message, MessageExtras extras)
     {
         nuint at = 0;
         while (message->Control != null && at + ControlHeader <= message->ControlLength)
@@ -71,7 +71,7 @@ public sealed unsafe partial class SimKernel
     }
 
     // scm_recv: who sent it, then what was sent along.
-    private void PutControl(MessageHeader* message, MessageExtras extras, MessageFlags flags)
+    internal void PutControl(MessageHeader* message, MessageExtras extras, MessageFlags flags)
     {
         byte* at = (byte*)message->Control;
         nuint room = at == null ? 0 : message->ControlLength;

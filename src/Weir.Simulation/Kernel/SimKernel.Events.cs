@@ -27,7 +27,7 @@ public sealed unsafe partial class SimKernel
     }
 
     // do_epoll_ctl: the order of the checks is the kernel's.
-    private int Control(int epfd, EpollOp op, int fd, void* epollEvent)
+    internal int Control(int epfd, EpollOp op, int fd, void* epollEvent)
     {
         EpollEvents events = EpollEvents.None;
         ulong data = 0;

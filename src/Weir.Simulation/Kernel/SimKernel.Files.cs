@@ -227,7 +227,7 @@ public sealed unsafe partial class SimKernel
     }
 
     /// <summary>The string at a path argument. False: the errno that the call returns.</summary>
-    private static bool TryPath(byte* path, out string name, out int error)
+    internal static bool TryPath(byte* path, out string name, out int error)
     {
         name = "";
         error = -(int)Errno.EFAULT;

@@ -107,6 +107,8 @@ public sealed unsafe partial class SimKernel
 
         foreach ((int fd, _, _) in Descriptors.Open.ToArray())
             Descriptors.Take(fd)!.Drop();
+        AbandonRings();
+        UnmapAll();
         foreach (SimKernel child in Machine.Processes)
         {
             if (child.Parent != this)

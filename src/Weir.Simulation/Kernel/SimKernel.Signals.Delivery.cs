@@ -186,6 +186,7 @@ public sealed unsafe partial class SimKernel
     /// <summary>On the way out of the kernel: takes what is pending and not blocked, and runs handlers (get_signal).</summary>
     internal SignalOutcome DeliverSignals(SimThread thread)
     {
+        thread.RunTaskWork();
         SignalOutcome outcome = thread.IsInterrupted ? SignalOutcome.Interrupt : SignalOutcome.Nothing;
         thread.IsInterrupted = false;
         while (true)

@@ -235,7 +235,7 @@ public sealed unsafe partial class SimKernel
         return socket != null ? 0 : file == null ? -(int)Errno.EBADF : -(int)Errno.ENOTSOCK;
     }
 
-    private static int TryAddress(void* address, uint length, out ReadOnlySpan<byte> bytes)
+    internal static int TryAddress(void* address, uint length, out ReadOnlySpan<byte> bytes)
     {
         bytes = default;
         if (length > SocketAddressCapacity)
@@ -247,7 +247,7 @@ public sealed unsafe partial class SimKernel
     }
 
     // move_addr_to_user: copies what fits and says how long it really is.
-    private static int PutAddress(ReadOnlySpan<byte> bytes, void* address, uint* length)
+    internal static int PutAddress(ReadOnlySpan<byte> bytes, void* address, uint* length)
     {
         if (!UserMemory.IsMapped(length, sizeof(uint)))
             return -(int)Errno.EFAULT;

@@ -68,7 +68,8 @@ public sealed unsafe partial class SimKernel : Kernel
         thread.CallDescriptor = fd;
         thread.CallProcess = this;
         thread.CallOperation = operation;
-        if (thread.HasSignal && !thread.WaitIsOver)
+        // Work of a ring that only waits for the next call is done on the way out of that.
+        if ((thread.HasPendingSignal || thread.HasUrgentWork) && !thread.WaitIsOver)
             EnterWithSignal(thread);
         World.Log.Entered(thread);
         return new Call(World, thread, World.Faults.Before(thread, call, fd));

@@ -13,6 +13,9 @@ internal sealed partial class TcpSocket
     /// <summary>Bytes to be read; the peer's FIN counts in sequence numbers, not here.</summary>
     private int Available => (int)(_receiveNext - _copiedSeq) - (_finReceived ? 1 : 0);
 
+    // tcp_inq_hint: a FIN that was not read yet counts, and one that was, too.
+    internal override int UnreadHint => _receiveNext == _copiedSeq && _finReceived ? 1 : (int)(_receiveNext - _copiedSeq);
+
     // tcp_receive_window: what the peer may still send.
     private int ReceiveWindow => (int)Math.Max(0, _advertisedFrom + _advertised - _receiveNext);
 

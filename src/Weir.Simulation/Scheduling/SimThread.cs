@@ -16,7 +16,7 @@ internal enum ThreadState
 /// A thread of a simulated process: what the scheduler picks, what blocks in a call, what a signal interrupts. On what it runs is the
 /// scheduler's matter: a stepped loop has no thread of its own, the others have a real one.
 /// </summary>
-internal sealed class SimThread
+internal sealed partial class SimThread
 {
     [ThreadStatic]
     private static SimThread? CurrentOnThread;
@@ -109,7 +109,16 @@ internal sealed class SimThread
     /// <summary>
     /// TIF_SIGPENDING: a signal, a stop or the end of the process waits for it. Interrupts its calls; taken note of on the way out of them.
     /// </summary>
-    internal bool HasSignal { get; set; }
+    internal bool HasSignal
+    {
+        get => _hasSignal || HasTaskWork; // TIF_NOTIFY_SIGNAL interrupts just so
+        set => _hasSignal = value;
+    }
+
+    /// <summary>As <see cref="HasSignal"/>, without work that others have left for it.</summary>
+    internal bool HasPendingSignal => _hasSignal;
+
+    private bool _hasSignal;
 
     /// <summary>A fault has interrupted it: as a signal with a handler does, of which nothing else shows.</summary>
     internal bool IsInterrupted { get; set; }
@@ -149,7 +158,12 @@ internal sealed class SimThread
         Wake();
     }
 
-    internal void End() => State = ThreadState.Ended;
+    internal void End()
+    {
+        State = ThreadState.Ended;
+        RunTaskWork();
+        DropRegisteredRings();
+    }
 
     public override string ToString() => $"{Name} (thread {Id} of {Process.ProcessName})";
 }

@@ -61,6 +61,13 @@ internal sealed class StepLog(World world)
 
     internal void ItemDelivered(EpollItem item, EpollEvents events) => Add(new Step(world.Now, world.CurrentThread?.Id ?? -1, StepKind.Delivered, 0, item.Fd, 0, item, events));
 
+    /// <summary>A ring has a completion. For those who listen: the calls that fetch it are steps enough to keep.</summary>
+    internal void Completed(RingFile ring, ulong userData, int result, CompletionFlags flags)
+    {
+        if (Listener != null)
+            Note($"{ring}: completion 0x{userData:x} = {StepText.Result(result)}{(flags == CompletionFlags.None ? "" : $", flags {flags & (CompletionFlags)0xFFFF}")}");
+    }
+
     internal void FileReleased(SimFile file) => Add(new Step(world.Now, world.CurrentThread?.Id ?? -1, StepKind.Released, 0, -1, 0, file, 0));
 
     /// <summary>Something else that a reader of the trace wants to know: a fault, a message that was lost.</summary>

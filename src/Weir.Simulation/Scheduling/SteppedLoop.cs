@@ -1,8 +1,8 @@
 namespace Weir.Simulation;
 
 /// <summary>
-/// A loop without a thread of its own: taken from wait to wait on the scheduler's thread. While it waits it stands in the wait queue of its
-/// epoll instance as a thread in epoll_wait would, and is woken by the same rules.
+/// A loop without a thread of its own: taken from wait to wait on the scheduler's thread. While it waits it stands where a thread in epoll_wait
+/// on its epoll instance, or in io_uring_enter on its ring, would stand, and is woken by the same rules.
 /// </summary>
 internal sealed class SteppedLoop
 {
@@ -12,7 +12,8 @@ internal sealed class SteppedLoop
     private readonly Action<Exception?> _ended;
     private readonly ThreadWait _wait;
     private LoopStepper? _stepper;
-    private EpollFile? _parkedIn;
+    private SimFile? _parkedIn;
+    private WaitEntry? _ringWait;
 
     /// <param name="scheduler">Picks it.</param>
     /// <param name="process">The process it runs in.</param>
@@ -69,31 +70,49 @@ internal sealed class SteppedLoop
         _ended(failure);
     }
 
-    // What epoll_wait does before it sleeps: whoever finds something ready does not.
+    // What the call does before it sleeps: whoever finds something ready does not.
     private void Park(long deadline)
     {
-        var epoll = (EpollFile)_thread.Process.Descriptors.Find(_stepper!.WaitDescriptor)!;
+        SimFile file = _thread.Process.Descriptors.Find(_stepper!.WaitDescriptor)!;
+        SystemCall call = file is RingFile ? SystemCall.IoUringEnter : SystemCall.EpollPWait2;
         _thread.WaitIsOver = true;
-        if (epoll.PollFor(_thread) != EpollEvents.None)
+        if (HasSomething(file) || _world.Faults.Interrupts(_thread, call))
             return;
-        if (_world.Faults.Interrupts(_thread, SystemCall.EpollPWait2))
-            return;
-        _thread.Call = SystemCall.EpollPWait2;
+        _thread.Call = call;
         _thread.CallDescriptor = _stepper.WaitDescriptor;
         _world.Log.Entered(_thread);
-        _parkedIn = epoll;
-        epoll.AddWaiter(_wait);
+        _parkedIn = file;
+        Join(file);
         _thread.BeginBlock(deadline);
+    }
+
+    private bool HasSomething(SimFile file)
+        => file is RingFile ring ? ring.HasSomething(_thread) : file.PollFor(_thread) != EpollEvents.None;
+
+    private void Join(SimFile file)
+    {
+        if (file is RingFile ring)
+            _ringWait = ring.Park(_thread);
+        else
+            ((EpollFile)file).AddWaiter(_wait);
+    }
+
+    private void Leave(SimFile file)
+    {
+        _wait.Leave();
+        if (_ringWait != null)
+            ((RingFile)file).Unpark(_ringWait);
+        _ringWait = null;
     }
 
     // And after it was woken: one who finds nothing although there is time left sleeps again.
     private bool Unpark()
     {
-        EpollFile epoll = _parkedIn!;
-        _wait.Leave();
-        if (!_thread.TimedOut && !_thread.HasSignal && epoll.PollFor(_thread) == EpollEvents.None)
+        SimFile file = _parkedIn!;
+        Leave(file);
+        if (!_thread.TimedOut && !_thread.HasSignal && !HasSomething(file))
         {
-            epoll.AddWaiter(_wait);
+            Join(file);
             _thread.BeginBlock(_thread.LastDeadline);
             return false;
         }

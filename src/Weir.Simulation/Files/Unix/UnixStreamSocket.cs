@@ -11,6 +11,8 @@ internal sealed partial class UnixStreamSocket(Machine machine) : UnixSocket(mac
 
     private protected override int UnreadLength => _unread;
 
+    internal override int UnreadHint => _unread;
+
     // unix_poll
     internal override EpollEvents Poll()
         => base.Poll() | (_urgent != null ? EpollEvents.Pri : 0) | (IsWritable() ? WritableKey : 0);
