@@ -14,7 +14,7 @@ public sealed class SimLoop
         _main = main;
         Name = name;
         Kernel = kernel;
-        _options = new LoopOptions { Name = name, Kernel = kernel };
+        _options = new LoopOptions { Name = name, Kernel = kernel, Driver = DriverKind.Epoll };
         configure?.Invoke(_options);
     }
 

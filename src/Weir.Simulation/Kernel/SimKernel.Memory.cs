@@ -28,7 +28,7 @@ public sealed unsafe partial class SimKernel
         if (length == 0 || offset % (long)MappedMemory.PageSize != 0)
             return call.Returns(-(nint)(int)Errno.EINVAL);
         if (fd < 0)
-            return call.Returns(Enter(new Mapping { Memory = new MappedMemory(length), Length = length }));
+            return call.ReturnsAddress(Enter(new Mapping { Memory = new MappedMemory(length), Length = length }));
         switch (Descriptors.Find(fd))
         {
             case null:
@@ -44,7 +44,7 @@ public sealed unsafe partial class SimKernel
                 if (memory == null)
                     return call.Returns(-(nint)(int)Errno.ENOMEM); // no place is found for it
                 ring.Acquire();
-                return call.Returns(Enter(new Mapping { Memory = memory, File = ring, Length = length }));
+                return call.ReturnsAddress(Enter(new Mapping { Memory = memory, File = ring, Length = length }));
             case RegularFile:
                 throw NotEmulated("mmap of a file");
             default:

@@ -113,7 +113,12 @@ public sealed unsafe partial class SimKernel
     private int Enter(SimThread thread, RingFile ring, uint toSubmit, uint minComplete, IoUringEnterFlags flags, void* argument, nuint argumentSize)
     {
         if (thread.Process.HasExited)
-            throw Ended(thread); // a loop that was on its way here when its process ended; it has not been told yet
+        {
+            // A loop that was on its way here when its process ended; it has not been told yet. What it asks for on its way out fails.
+            ring.Refuse(thread, toSubmit);
+            return minComplete > 0 && ring.Ready == 0 ? throw Ended(thread) : (int)toSubmit;
+        }
+
         int result = 0;
         long before = ring.Posted;
         if (toSubmit > 0)

@@ -140,17 +140,38 @@ internal sealed unsafe partial class RingFile
         return null;
     }
 
-    /// <summary>Its process has ended: all that it has asked for is dropped.</summary>
+    /// <summary>Its process has ended: all that it has asked for is dropped. Its threads, on their way out, see that it was cancelled.</summary>
     internal void Abandon(SimKernel process)
     {
         foreach (RingRequest request in _requests.ToArray())
         {
-            if (request.Thread.Process != process)
-                continue;
-            request.ForgetMemory();
-            _requests.Remove(request);
-            RemoveFromTable(request);
-            request.Abandon();
+            if (request.Thread.Process == process)
+                Abandon(request);
         }
+    }
+
+    private void Abandon(RingRequest request)
+    {
+        request.ForgetMemory();
+        _requests.Remove(request);
+        RemoveFromTable(request);
+        request.Abandon();
+        if (!request.SkipsCompletion)
+            TryPost(request.UserData, -(int)Errno.ECANCELED, CompletionFlags.None);
+    }
+
+    /// <summary>Takes submissions of a process that has ended: none of them is begun.</summary>
+    internal void Refuse(SimThread thread, uint most)
+    {
+        for (uint left = Math.Min(Memory.Tail - _head, most); left > 0; left--)
+        {
+            if (!Memory.TryGet(_head++, out Submission entry))
+                continue;
+            var request = new UnknownRequest();
+            request.Take(this, thread, entry);
+            Abandon(request);
+        }
+
+        Memory.ShowHead(_head);
     }
 }

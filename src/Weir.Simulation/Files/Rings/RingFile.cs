@@ -92,7 +92,7 @@ internal sealed unsafe partial class RingFile : SimFile
     /// <summary>A completion of a request that goes on. False: there is no room (or others wait for it), and the request has to end.</summary>
     internal bool TryPost(ulong userData, int result, CompletionFlags flags)
     {
-        if (IsOverflowing || Ready >= Memory.CompletionEntries)
+        if (_closed || IsOverflowing || Ready >= Memory.CompletionEntries)
             return false;
         ref Completion place = ref Memory.Place(_tail);
         place.UserData = userData;
