@@ -201,9 +201,14 @@ internal sealed partial class UringDriver
         }
 
         if (line.FirstUnsent != null && (live || line.Has(UringState.CloseDue)))
-            SendFirst(line.Descriptor, ref line, userData & ~((ulong)byte.MaxValue << IndexBits));
+            SendFirst(line.Descriptor, ref line, TokenIn(userData));
         if (!live)
+        {
+            if (line.FirstUnsent == null)
+                Stop(UringState.PollingIn, UringRequest.PollIn, ref line, TokenIn(userData));
             return;
+        }
+
         if (line.Unsent == 0 && line.Has(UringState.ShutdownDue))
         {
             line.State &= ~UringState.ShutdownDue;
@@ -334,9 +339,12 @@ internal sealed partial class UringDriver
 
     internal override void Discard(ulong token)
     {
-        if (!Slots.IsLive(token))
-            return;
-        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        if (Slots.IsLive(token))
+            Discard(ref _lines.At(SlotTable.IndexOf(token)), token);
+    }
+
+    private void Discard(ref UringSlot line, ulong token)
+    {
         if (line.Has(UringState.Sending))
             Cancel(UringRequest.Send, token);
         line.State |= UringState.ShutdownDue; // nothing more is written
@@ -366,31 +374,5 @@ internal sealed partial class UringDriver
 
         first->Next = null;
         line.LastUnsent = first;
-    }
-
-    internal override void Close(ulong token)
-    {
-        if (!Slots.IsLive(token))
-            return;
-        int index = SlotTable.IndexOf(token);
-        ref UringSlot line = ref _lines.At(index);
-        int fd = line.Descriptor;
-        // The kernel would reset a connection that is closed with data nobody has read; it does not know that nobody has.
-        if (line.Held > 0 && Slots.At(index).Kind == DescriptorKind.Tcp)
-            ResetAtClose(fd, token);
-        // What was written goes out all the same: the descriptor is closed behind it.
-        bool later = line.Unsent > 0;
-        if (later)
-            line.State |= UringState.CloseDue;
-        Unregister(token);
-        if (!later)
-            Kernel.Close(fd);
-    }
-
-    private unsafe void ResetAtClose(int fd, ulong token)
-    {
-        long onAndZeroSeconds = 1; // struct linger { int l_onoff, l_linger; }
-        Kernel.SetSockOpt(fd, SocketLevel.Socket, SocketOption.SocketLinger, &onAndZeroSeconds, sizeof(long));
-        Discard(token);
     }
 }

@@ -69,6 +69,8 @@ internal sealed partial class UringDriver : ReadinessDriver
         return token | (ulong)request << IndexBits;
     }
 
+    private static ulong TokenIn(ulong userData) => userData & ~((ulong)byte.MaxValue << IndexBits);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref Submission Submit(UringRequest request, IoUringOp op, int fd, ref UringSlot line, ulong token)
     {
@@ -170,6 +172,9 @@ internal sealed partial class UringDriver : ReadinessDriver
                 break;
             case UringRequest.Accept:
                 Accepted(index, ref slot, ref line, live, completion.Result, more);
+                break;
+            case UringRequest.PollIn when !live:
+                PeerHasSent(ref line, TokenIn(completion.UserData), completion.Result);
                 break;
             default:
                 if (live)
