@@ -40,7 +40,7 @@ internal sealed partial class ToolProcess : IDisposable
     internal static ToolProcess StartListening(out IPEndPoint endPoint, string command, params string[] more)
     {
         ToolProcess tool = Start([command, "--listen", "127.0.0.1:0", .. more]);
-        endPoint = IPEndPoint.Parse(tool.ReadLine()["listening on ".Length..]);
+        endPoint = IPEndPoint.Parse(AddressIn(tool.ReadLine()));
         return tool;
     }
 
@@ -48,6 +48,14 @@ internal sealed partial class ToolProcess : IDisposable
     {
         using ToolProcess tool = Start(arguments);
         return tool.WaitForEnd();
+    }
+
+    /// <summary>The address in "listening on ADDRESS" or "listening on ADDRESS (driver ...)".</summary>
+    internal static string AddressIn(string line)
+    {
+        const string Before = "listening on ";
+        Assert.StartsWith(Before, line, StringComparison.Ordinal);
+        return line[Before.Length..].Split(' ')[0];
     }
 
     internal string ReadLine()
