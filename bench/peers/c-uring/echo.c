@@ -58,7 +58,7 @@ static buffer *buffers;
 static gathering *gatherings;
 static char *memory;
 static size_t stride;
-static int buffer_size = 16384, buffer_count = 1024, returned, listener, connections;
+static int buffer_size = 16384, buffer_count = 1024, returned, available, listener, connections;
 static int first_starved = NOBODY, last_starved = NOBODY;
 static bool accept_waits; // the table was full: goes on when a slot is free
 
@@ -113,6 +113,7 @@ static char *start_of(int b) { return memory + stride * b; }
 // To the kernel with the others, when all completions of a turn have been seen.
 static void give_back(int b) {
     io_uring_buf_ring_add(provided, start_of(b), buffer_size, b, io_uring_buf_ring_mask(buffer_count), returned++);
+    available++;
 }
 
 static void start_sending(int id) {
@@ -169,9 +170,9 @@ static void go_on(int id) {
     sqe->user_data = tag(CLOSE, id);
 }
 
-// As many as there are buffers for go on.
+// As many as there are buffers for go on. Who finds them taken by others after all comes back; then completions tell of that.
 static void feed_starved(void) {
-    for (int i = 0; i < returned && first_starved != NOBODY; i++) {
+    for (int left = available; left > 0 && first_starved != NOBODY; left--) {
         int id = first_starved;
         first_starved = table[id].next;
         if (first_starved == NOBODY) last_starved = NOBODY;
@@ -197,6 +198,7 @@ static void on_receive(int id, int result, unsigned flags) {
     connection *c = &table[id];
     if (flags & IORING_CQE_F_BUFFER) {
         int b = flags >> IORING_CQE_BUFFER_SHIFT;
+        available--;
         if (result > 0 && !c->failed) {
             buffers[b] = (buffer){.to = result, .next = NOBODY};
             if (c->last == NOBODY) c->first = b;
