@@ -3,7 +3,7 @@
 //   echo PORT [BUFFER] [BUFFERS]
 //
 // BUFFER   bytes of one provided buffer (default 16384).
-// BUFFERS  how many all connections share, a power of two (default 1024).
+// BUFFERS  how many all connections share, a power of two (default 512).
 //
 // One multishot accept and one multishot receive per connection, into provided buffers; what is received is sent from where
 // it lies. One send is under way per connection: all that came meanwhile goes out with the next. Submitting and waiting are
@@ -58,7 +58,7 @@ static buffer *buffers;
 static gathering *gatherings;
 static char *memory;
 static size_t stride;
-static int buffer_size = 16384, buffer_count = 1024, returned, available, listener, connections;
+static int buffer_size = 16384, buffer_count = 512, returned, available, listener, connections;
 static int first_starved = NOBODY, last_starved = NOBODY;
 static bool accept_waits; // the table was full: goes on when a slot is free
 
