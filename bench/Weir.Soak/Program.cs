@@ -21,8 +21,22 @@ root.SetAction(arguments =>
     {
         "epoll" => [DriverKind.Epoll],
         "iouring" => [DriverKind.IoUring],
+        _ when UringIsForbidden() => [DriverKind.Epoll],
         _ => [DriverKind.Epoll, DriverKind.IoUring],
     };
     return new SoakRun(drivers, TimeSpan.FromMinutes(arguments.GetValue(minutes)), arguments.GetValue(seed) ?? Random.Shared.Next()).Run();
 });
 return root.Parse(args).Invoke();
+
+static bool UringIsForbidden()
+{
+    string? reason = null;
+    EventLoop.Run(() =>
+    {
+        reason = EventLoop.Current!.Statistics.BackendReason;
+        return Task.CompletedTask;
+    });
+    if (reason != null)
+        Console.Out.WriteLine($"soak: without io_uring: {reason}");
+    return reason != null;
+}

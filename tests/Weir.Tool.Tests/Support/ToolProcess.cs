@@ -29,9 +29,13 @@ internal sealed partial class ToolProcess : IDisposable
     /// <param name="before">Shell commands to run first, such as "ulimit -n 100"; null: no shell.</param>
     /// <param name="arguments">For the tool.</param>
     internal static ToolProcess StartShell(string? before, params string[] arguments)
+        => StartBy(before == null ? [] : ["sh", "-c", before + "; exec \"$@\"", "sh"], arguments);
+
+    /// <param name="launcher">A program with arguments, to which the tool's command line is added; or nothing.</param>
+    /// <param name="arguments">For the tool.</param>
+    internal static ToolProcess StartBy(string[] launcher, params string[] arguments)
     {
-        string[] tool = ["dotnet", ToolPath, .. arguments];
-        string[] command = before == null ? tool : ["sh", "-c", before + "; exec \"$@\"", "sh", .. tool];
+        string[] command = [.. launcher, "dotnet", ToolPath, .. arguments];
         var start = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true };
         return new ToolProcess(Process.Start(start)!);
     }
