@@ -30,7 +30,7 @@ internal sealed class Rig : IDisposable
 
     public EventLoop Client { get; private set; } = null!;
 
-    /// <summary>Echo servers, TCP and unix, in two manners of reading and writing.</summary>
+    /// <summary>Echo servers, TCP and unix, in three manners of reading and writing.</summary>
     public IReadOnlyList<EndPoint> EndPoints => _endPoints;
 
     private Thread Start(string role, Func<CountdownEvent, Task> main, CountdownEvent started)
@@ -56,17 +56,16 @@ internal sealed class Rig : IDisposable
     private async Task Serve(CountdownEvent started)
     {
         Server = EventLoop.Current!;
-        string name = $"\0weir-soak-{Environment.ProcessId}-{Interlocked.Increment(ref Count)}";
+        string name = $"\0weir-soak-{Environment.ProcessId}-{Interlocked.Increment(ref Count)}-";
+        Func<Connection, Task>[] manners = [Echo, EchoByTrying, EchoInPlace];
         Listener[] listeners =
         [
-            Listener.Bind(new IPEndPoint(IPAddress.Loopback, 0)),
-            Listener.Bind(new IPEndPoint(IPAddress.Loopback, 0)),
-            Listener.Bind(new UnixDomainSocketEndPoint(name + "a")),
-            Listener.Bind(new UnixDomainSocketEndPoint(name + "b")),
+            .. manners.Select(_ => Listener.Bind(new IPEndPoint(IPAddress.Loopback, 0))),
+            .. manners.Select((_, i) => Listener.Bind(new UnixDomainSocketEndPoint(name + i))),
         ];
         _endPoints.AddRange(listeners.Select(listener => listener.LocalEndPoint));
         started.Signal();
-        await Task.WhenAll(listeners.Select((listener, i) => listener.AcceptAllAsync(i % 2 == 0 ? Echo : EchoByTrying, Server.Stopping)));
+        await Task.WhenAll(listeners.Select((listener, i) => listener.AcceptAllAsync(manners[i % manners.Length], Server.Stopping)));
         Array.ForEach(listeners, listener => listener.Dispose());
     }
 
@@ -107,6 +106,21 @@ internal sealed class Rig : IDisposable
             int written = connection.TryWrite(buffer.AsSpan(0, count));
             if (written < count)
                 await connection.WriteAsync(buffer.AsMemory(written, count - written));
+        }
+
+        connection.ShutdownWrite();
+    }
+
+    private static async Task EchoInPlace(Connection connection)
+    {
+        while (true)
+        {
+            await connection.WaitForDataAsync();
+            if (!connection.TryReceive(out ReceivedBuffer buffer))
+                continue;
+            if (buffer.Length == 0)
+                break;
+            await connection.SendAsync(buffer);
         }
 
         connection.ShutdownWrite();
