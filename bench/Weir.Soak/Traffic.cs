@@ -47,6 +47,10 @@ internal sealed class Traffic(Rig rig, Phase phase, Random random, long until)
             {
                 await Perform(act, endPoint, mine);
             }
+            catch (Finding finding)
+            {
+                throw new Finding($"{rig.Driver}, {phase.Name}, {act} at {endPoint}: {finding.Message}");
+            }
             catch (Exception exception) when (exception is IOException or ObjectDisposedException or OperationCanceledException)
             {
                 if (!IsProvoked(act, exception))
