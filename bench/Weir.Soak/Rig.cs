@@ -133,10 +133,14 @@ internal sealed class Rig : IDisposable
         _clientAtRest = StatisticsOf(Client);
     }
 
-    /// <summary>Null: both loops are at rest again. Else what is not.</summary>
-    public string? Unrest() => Unrest("server", StatisticsOf(Server), _serverAtRest) ?? Unrest("client", StatisticsOf(Client), _clientAtRest);
+    /// <summary>Null: both loops are at rest again. Else all that is not.</summary>
+    public string? Unrest()
+    {
+        string[] all = [.. Unrest("server", StatisticsOf(Server), _serverAtRest), .. Unrest("client", StatisticsOf(Client), _clientAtRest)];
+        return all.Length == 0 ? null : string.Join("; ", all);
+    }
 
-    private string? Unrest(string role, LoopStatistics now, LoopStatistics then)
+    private IEnumerable<string> Unrest(string role, LoopStatistics now, LoopStatistics then)
     {
         (string What, int Now, int Then)[] counts =
         [
@@ -150,10 +154,8 @@ internal sealed class Rig : IDisposable
         foreach ((string what, int count, int before) in counts)
         {
             if (count != before)
-                return $"{Driver} {role}: {count} {what}, at rest {before}";
+                yield return $"{Driver} {role}: {count} {what}, at rest {before}";
         }
-
-        return null;
     }
 
     /// <summary>Figures of one moment: only the loop's own thread sees them together.</summary>
