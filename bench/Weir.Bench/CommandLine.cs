@@ -67,7 +67,9 @@ internal static class CommandLine
         var command = new Command("idle-server", "The server of the idle benchmark.") { Hidden = true };
         command.Add(name);
         command.Add(port);
-        command.SetAction(arguments => IdleServer.Run(arguments.GetRequiredValue(name), arguments.GetRequiredValue(port)));
+        command.Add(Driver.Option);
+        command.SetAction(arguments => IdleServer.Run(
+            arguments.GetRequiredValue(name), arguments.GetRequiredValue(port), Driver.Kind(arguments.GetValue(Driver.Option)!)));
         return command;
     }
 

@@ -19,13 +19,26 @@ internal sealed class EchoBenchmark : IBenchmark
 
     private static readonly (string Cell, Peer Against, double Limit)[] Promises =
     [
-        ("64x64x1", Peer.C, 1.06),
-        ("1024x64x1", Peer.C, 1.10),
         ("64x64x1", Peer.Sockets, 0.65),
         ("1024x64x1", Peer.Sockets, 0.75),
         ("64x64x16", Peer.Sockets, 0.75),
         ("64x4096x16", Peer.Sockets, 1.0),
     ];
+
+    private static readonly (string Cell, Peer Against, double Limit)[] PromisesOnEpoll =
+    [
+        ("64x64x1", Peer.C, 1.06),
+        ("1024x64x1", Peer.C, 1.10),
+    ];
+
+    private static readonly (string Cell, Peer Against, double Limit)[] PromisesOnUring =
+    [
+        ("64x64x1", Peer.CUring, 1.06),
+        ("1024x64x1", Peer.CUring, 1.10),
+    ];
+
+    /// <summary>Where io_uring must not only cost less than epoll but also move more.</summary>
+    private static readonly (string Cell, double Limit) RateOnUring = ("64x4096x16", 1.2);
 
     private readonly Option<string> _cells = new("--cells")
     {
@@ -34,8 +47,7 @@ internal sealed class EchoBenchmark : IBenchmark
 
     private readonly Option<string> _peers = new("--peers")
     {
-        Description = "Peers to measure beside c-epoll, separated by commas: weir, libuv, sockets, sockets-inline. Defaults to all.",
-        DefaultValueFactory = _ => "weir,sockets,sockets-inline,libuv",
+        Description = "Peers to measure beside c-epoll, separated by commas: weir, c-uring, libuv, sockets, sockets-inline. Defaults to all, c-uring with --driver iouring only.",
     };
 
     private readonly Option<string[]> _more = new("--peer")
@@ -52,15 +64,17 @@ internal sealed class EchoBenchmark : IBenchmark
 
     public string Description => "Rate, CPU time per message and round trips of echo servers, as ratios to plain C.";
 
-    public IReadOnlyList<Option> Options => [_cells, _peers, _more, _auto];
+    public IReadOnlyList<Option> Options => [_cells, _peers, _more, _auto, Driver.Option];
 
     public void Run(Settings settings, ParseResult arguments, Report report)
     {
         string cells = arguments.GetValue(_cells) ?? (settings.Quick ? "64x64x1" : string.Join(',', AllCells));
         Load[] loads = Load.ParseAll(cells);
+        var driver = Driver.In(arguments);
+        string names = arguments.GetValue(_peers) ?? (driver.IsUring ? "weir,c-uring,sockets,sockets-inline,libuv" : "weir,sockets,sockets-inline,libuv");
         Peer[] peers =
         [
-            .. Choose(arguments.GetValue(_peers)!, arguments.GetValue(_auto), loads),
+            .. Choose(names, driver, arguments.GetValue(_auto), loads),
             .. (arguments.GetValue(_more) ?? []).Select(Peer.Parse),
             Peer.C,
             Peer.CAgain,
@@ -71,15 +85,15 @@ internal sealed class EchoBenchmark : IBenchmark
         foreach (Load load in loads)
         {
             // Spinning trades CPU time for the round trip of a lone message; elsewhere it says nothing.
-            EchoServer[] taking = [.. servers.Where(server => server.Peer != Peer.WeirSpin || load.Connections == 1)];
+            EchoServer[] taking = [.. servers.Where(server => server.Peer != driver.WeirSpin || load.Connections == 1)];
             Cell cell = MeasureCell(load, taking, generator, settings);
             cell.Print();
             cell.Keep(report);
-            AddTargets(cell, report);
+            AddTargets(cell, driver, report);
         }
     }
 
-    private static List<Peer> Choose(string names, bool auto, Load[] loads)
+    private static List<Peer> Choose(string names, Driver driver, bool auto, Load[] loads)
     {
         var peers = new List<Peer>();
         foreach (string name in names.Split(',', StringSplitOptions.RemoveEmptyEntries))
@@ -87,9 +101,12 @@ internal sealed class EchoBenchmark : IBenchmark
             switch (name)
             {
                 case "weir":
-                    peers.Add(Peer.Weir);
-                    peers.AddRange(auto ? [Peer.WeirAuto] : []);
-                    peers.AddRange(loads.Any(load => load.Connections == 1) ? [Peer.WeirSpin] : []);
+                    peers.Add(driver.Weir);
+                    peers.AddRange(auto ? [driver.WeirAuto] : []);
+                    peers.AddRange(loads.Any(load => load.Connections == 1) ? [driver.WeirSpin] : []);
+                    break;
+                case "c-uring":
+                    peers.AddRange(Driver.CUring);
                     break;
                 case "libuv":
                     peers.Add(Peer.Libuv);
@@ -101,7 +118,7 @@ internal sealed class EchoBenchmark : IBenchmark
                     peers.Add(Peer.SocketsInline);
                     break;
                 default:
-                    throw new BenchException($"there is no peer '{name}'; there are weir, libuv, sockets, sockets-inline");
+                    throw new BenchException($"there is no peer '{name}'; there are weir, c-uring, libuv, sockets, sockets-inline");
             }
         }
 
@@ -129,16 +146,29 @@ internal sealed class EchoBenchmark : IBenchmark
         return quietest!;
     }
 
-    private static void AddTargets(Cell cell, Report report)
+    private static void AddTargets(Cell cell, Driver driver, Report report)
     {
-        foreach (Peer weir in new[] { Peer.Weir, Peer.WeirAuto })
+        string load = cell.Load.ToString();
+        foreach (Peer weir in new[] { driver.Weir, driver.WeirAuto })
         {
-            foreach ((string name, Peer against, double limit) in Promises)
+            foreach ((string name, Peer against, double limit) in Promises.Concat(driver.IsUring ? PromisesOnUring : PromisesOnEpoll))
             {
-                if (name == cell.Load.ToString() && cell.CpuRatio(weir, against) is { } ratio)
+                if (name == load && cell.CpuRatio(weir, against) is { } ratio)
                 {
                     report.Add(new Target($"{name}: CPU per message, {weir.Name} / {against.Name}", ratio.Median, limit));
                 }
+            }
+
+            if (!driver.IsUring || cell.CpuRatio(weir, Peer.C) is not { } toEpoll)
+            {
+                continue;
+            }
+
+            // Below it, and by more than it differs from itself.
+            report.Add(new Target($"{load}: CPU per message, {weir.Name} / {Peer.C.Name}", toEpoll.Median, 1 - cell.Noise));
+            if (load == RateOnUring.Cell)
+            {
+                report.Add(new Target($"{load}: rate, {weir.Name} / {Peer.C.Name}", cell.RateRatio(weir, Peer.C)!.Median, RateOnUring.Limit, AtLeast: true));
             }
         }
     }
@@ -158,22 +188,25 @@ internal sealed class EchoBenchmark : IBenchmark
             }
         }
 
-        public Summary? CpuRatio(Peer peer, Peer against) =>
-            samples.ContainsKey(peer) && samples.ContainsKey(against)
-                ? Summary.OfRatios(Values(peer, result => result.Cpu), Values(against, result => result.Cpu))
-                : null;
+        public Summary? CpuRatio(Peer peer, Peer against) => Ratio(peer, against, result => result.Cpu);
+
+        public Summary? RateRatio(Peer peer, Peer against) => Ratio(peer, against, result => result.Rate);
 
         public void Print()
         {
             string verdict = Noise > NoiseLimit ? " - NOISY, trust no small difference" : "";
             Report.Say();
             Report.Say($"{load.Words} (noise {Noise:P1}{verdict}; {Quiet.Remark(samples.Values.SelectMany(rounds => rounds))})");
+            Peer[] yardsticks = samples.ContainsKey(Peer.CUring) ? [Peer.C, Peer.CUring] : [Peer.C];
             var table = new Table(
-                "peer", "msg/s", "p50 us", "p99 us", "CPU us/msg", "user", "gen load", "rate / c-epoll", "CPU / c-epoll");
+            [
+                "peer", "msg/s", "p50 us", "p99 us", "CPU us/msg", "user", "gen load",
+                .. yardsticks.SelectMany(against => new[] { $"rate / {against.Name}", $"CPU / {against.Name}" }),
+            ]);
             foreach (Peer peer in samples.Keys)
             {
-                Summary rate = Summary.OfRatios(Values(peer, result => result.Rate), Values(Peer.C, result => result.Rate));
                 table.Add(
+                [
                     peer.Name,
                     Text.Whole(Median(peer, result => result.Rate)),
                     Text.Micro(Median(peer, result => result.P50)),
@@ -181,8 +214,8 @@ internal sealed class EchoBenchmark : IBenchmark
                     Median(peer, result => result.Cpu).ToString("0.000"),
                     Median(peer, result => result.UserShare).ToString("P0"),
                     Median(peer, result => result.GeneratorLoad).ToString("P0"),
-                    Text.Ratio(rate),
-                    Text.Ratio(CpuRatio(peer, Peer.C)!));
+                    .. yardsticks.SelectMany(against => new[] { Text.Ratio(RateRatio(peer, against)!), Text.Ratio(CpuRatio(peer, against)!) }),
+                ]);
             }
 
             table.Print(Console.Out);
@@ -196,9 +229,15 @@ internal sealed class EchoBenchmark : IBenchmark
             {
                 pair.Key.Name,
                 CpuRatio = CpuRatio(pair.Key, Peer.C),
+                CpuRatioToUring = CpuRatio(pair.Key, Peer.CUring),
                 Rounds = pair.Value,
             }),
         });
+
+        private Summary? Ratio(Peer peer, Peer against, Func<LoadResult, double> quantity) =>
+            samples.ContainsKey(peer) && samples.ContainsKey(against)
+                ? Summary.OfRatios(Values(peer, quantity), Values(against, quantity))
+                : null;
 
         private double Median(Peer peer, Func<LoadResult, double> quantity) => Summary.Of(Values(peer, quantity)).Median;
 

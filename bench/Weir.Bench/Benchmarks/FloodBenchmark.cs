@@ -14,7 +14,7 @@ internal sealed class FloodBenchmark : IBenchmark
 
     public string Description => "99th percentile of 50 ping-pong connections beside one that floods.";
 
-    public IReadOnlyList<Option> Options => [WithoutWeir.Option];
+    public IReadOnlyList<Option> Options => [WithoutWeir.Option, Driver.Option];
 
     /// <summary>Starving comes in bursts of some 100 ms: it takes a few seconds to see a fair share of them.</summary>
     public double DefaultSeconds => 2;
@@ -22,7 +22,16 @@ internal sealed class FloodBenchmark : IBenchmark
     public void Run(Settings settings, ParseResult arguments, Report report)
     {
         bool withWeir = !WithoutWeir.IsGivenIn(arguments);
-        Peer[] peers = [.. withWeir ? [Peer.Weir] : Array.Empty<Peer>(), Peer.CWithBudget, Peer.C, Peer.Libuv, Peer.Sockets];
+        var driver = Driver.In(arguments);
+        Peer[] peers =
+        [
+            .. withWeir ? [driver.Weir] : Array.Empty<Peer>(),
+            Peer.CWithBudget,
+            Peer.C,
+            .. driver.IsUring ? Driver.CUring : [],
+            Peer.Libuv,
+            Peer.Sockets,
+        ];
         var generator = new LoadGenerator(settings);
         using ServerSet servers = ServerSet.Start(peers, settings, Buffer);
         Report.Remark($"{settings.Rounds} rounds of {servers.Count} servers");
@@ -53,7 +62,7 @@ internal sealed class FloodBenchmark : IBenchmark
         table.Print(Console.Out);
         if (withWeir)
         {
-            List<double> weir = P99(results[Peer.Weir]);
+            List<double> weir = P99(results[driver.Weir]);
             report.Add(new Target("p99, weir / C with budget 8", Summary.OfRatios(weir, baseline).Median, 1.5));
             report.Add(new Target(
                 "p99, C without budget / weir", Summary.OfRatios(P99(results[Peer.C]), weir).Median, 5, AtLeast: true));

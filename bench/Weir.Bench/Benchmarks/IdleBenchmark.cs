@@ -18,7 +18,7 @@ internal sealed class IdleBenchmark : IBenchmark
 
     public string Description => "Bytes per idle connection: resident, and managed after a full collection.";
 
-    public IReadOnlyList<Option> Options => [_steps, WithoutWeir.Option];
+    public IReadOnlyList<Option> Options => [_steps, WithoutWeir.Option, Driver.Option];
 
     /// <summary>Memory repeats itself; time does not.</summary>
     public int DefaultRounds => 1;
@@ -31,11 +31,13 @@ internal sealed class IdleBenchmark : IBenchmark
             throw new BenchException($"--connections takes at least two numbers, such as 2000,8000, not '{steps}'");
         }
 
+        var driver = Driver.In(arguments);
         Subject[] subjects =
         [
-            .. WithoutWeir.IsGivenIn(arguments) ? Array.Empty<Subject>() : [new Subject(Peer.Weir, Managed: false)],
-            .. IdleServer.All.Keys.Select(InProcess),
+            .. WithoutWeir.IsGivenIn(arguments) ? Array.Empty<Subject>() : [new Subject(driver.Weir, Managed: false)],
+            .. IdleServer.All.Keys.Select(name => InProcess(name, driver)),
             new Subject(Peer.C, Managed: false),
+            .. (driver.IsUring ? Driver.CUring : []).Select(peer => new Subject(peer, Managed: false)),
             new Subject(Peer.Libuv, Managed: false),
         ];
         Dictionary<Subject, List<Cost>> results =
@@ -56,8 +58,8 @@ internal sealed class IdleBenchmark : IBenchmark
         table.Print(Console.Out);
     }
 
-    private static Subject InProcess(string name) =>
-        new(new Peer($"{name} (in process)", (port, _) => ["dotnet", Output.Harness, "idle-server", name, $"{port}"]), Managed: true);
+    private static Subject InProcess(string name, Driver driver) =>
+        new(new Peer($"{name} (in process)", (port, _) => ["dotnet", Output.Harness, "idle-server", name, $"{port}", "--driver", $"{driver}"]), Managed: true);
 
     private static Cost Measure(Subject subject, string steps, Settings settings)
     {

@@ -18,23 +18,23 @@ internal static class IdleServer
     /// ends; it may not block the caller. Weir's own belong here: one whose idle connections wait in ReadAsync with a
     /// buffer each, and one that awaits WaitForDataAsync and takes a buffer only then.
     /// </summary>
-    public static IReadOnlyDictionary<string, Action<int>> All { get; } = new Dictionary<string, Action<int>>
+    public static IReadOnlyDictionary<string, Action<int, DriverKind>> All { get; } = new Dictionary<string, Action<int, DriverKind>>
     {
-        ["weir"] = port => ServeWeir(port, EchoAsync),
-        ["weir-no-buffer"] = port => ServeWeir(port, EchoWithoutBufferAsync),
-        ["sockets"] = port => ServeSockets(port, connection => EchoAsync(connection)),
-        ["sockets-zero-byte"] = port => ServeSockets(port, connection => EchoWithSharedBufferAsync(connection)),
+        ["weir"] = (port, driver) => ServeWeir(port, driver, EchoAsync),
+        ["weir-no-buffer"] = (port, driver) => ServeWeir(port, driver, EchoWithoutBufferAsync),
+        ["sockets"] = (port, _) => ServeSockets(port, connection => EchoAsync(connection)),
+        ["sockets-zero-byte"] = (port, _) => ServeSockets(port, connection => EchoWithSharedBufferAsync(connection)),
     };
 
-    public static int Run(string name, int port)
+    public static int Run(string name, int port, DriverKind driver)
     {
-        if (!All.TryGetValue(name, out Action<int>? serve))
+        if (!All.TryGetValue(name, out Action<int, DriverKind>? serve))
         {
             Console.Error.WriteLine($"idle-server: there is no server '{name}'; there are {string.Join(", ", All.Keys)}");
             return 1;
         }
 
-        serve(port);
+        serve(port, driver);
         while (Console.In.ReadLine() is not null)
         {
             Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"managed={ManagedBytes()}"));
@@ -55,15 +55,17 @@ internal static class IdleServer
         return GC.GetTotalMemory(forceFullCollection: true);
     }
 
-    private static void ServeWeir(int port, Func<Connection, Task> handler)
+    private static void ServeWeir(int port, DriverKind driver, Func<Connection, Task> handler)
     {
         using var listening = new ManualResetEventSlim();
-        var thread = new Thread(() => EventLoop.Run(async () =>
-        {
-            using Listener listener = Listener.Bind(new IPEndPoint(IPAddress.Loopback, port));
-            listening.Set();
-            await listener.AcceptAllAsync(handler);
-        }))
+        var thread = new Thread(() => EventLoop.Run(
+            async () =>
+            {
+                using Listener listener = Listener.Bind(new IPEndPoint(IPAddress.Loopback, port));
+                listening.Set();
+                await listener.AcceptAllAsync(handler);
+            },
+            new LoopOptions { Driver = driver }))
         { IsBackground = true };
         thread.Start();
         listening.Wait();

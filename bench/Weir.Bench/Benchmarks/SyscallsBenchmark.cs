@@ -10,6 +10,9 @@ internal sealed class SyscallsBenchmark : IBenchmark
 {
     private const int Buffer = 16384;
 
+    /// <summary>No more than the C program makes; the hundredths are those of the runtime's own threads, and chance.</summary>
+    private const double MostCalls = 1.02;
+
     private static readonly TimeSpan AttachLimit = TimeSpan.FromSeconds(10);
 
     private readonly Option<string> _cells = new("--cells")
@@ -17,6 +20,8 @@ internal sealed class SyscallsBenchmark : IBenchmark
         Description = "Loads as CONNECTIONSxBYTESxDEPTH, separated by commas.",
         DefaultValueFactory = _ => "1x64x1,64x64x1,64x64x16",
     };
+
+    private readonly Option<string> _driver = Driver.Make("How weir waits: both ways, or one of them.", "both", "epoll", "iouring");
 
     private readonly Option<int> _messages = new("--messages")
     {
@@ -28,24 +33,29 @@ internal sealed class SyscallsBenchmark : IBenchmark
 
     public string Description => "System calls per echoed message.";
 
-    public IReadOnlyList<Option> Options => [_cells, _messages, WithoutWeir.Option];
+    public IReadOnlyList<Option> Options => [_cells, _messages, _driver, WithoutWeir.Option];
 
-    /// <summary>Counts repeat themselves; time does not.</summary>
-    public int DefaultRounds => 1;
+    /// <summary>Counts repeat themselves better than times do; how large the batches grow is still a matter of chance.</summary>
+    public int DefaultRounds => 3;
 
     public void Run(Settings settings, ParseResult arguments, Report report)
     {
         int messages = arguments.GetValue(_messages);
         Load[] loads = Load.ParseAll(arguments.GetValue(_cells)!);
+        string driver = arguments.GetValue(_driver)!;
+        bool both = driver == "both";
+        Peer onEpoll = Driver.Named("epoll").Weir, onUring = Driver.Named("iouring").Weir;
+        Peer[] weir = both ? [onEpoll, onUring] : [driver == "epoll" ? onEpoll : onUring];
         Peer[] peers =
         [
-            .. WithoutWeir.IsGivenIn(arguments) ? Array.Empty<Peer>() : [Peer.Weir],
+            .. WithoutWeir.IsGivenIn(arguments) ? [] : weir,
             Peer.C,
+            .. Driver.CUring,
             Peer.Libuv,
             Peer.Sockets,
             Peer.SocketsInline,
         ];
-        using ServerSet servers = ServerSet.Start(peers, settings, Buffer);
+        using ServerSet servers = ServerSet.Start(peers, settings, Buffer, both ? [onUring, Peer.CUring] : []);
         foreach (Load load in loads)
         {
             Report.Remark($"{load}: {messages} messages under strace");
@@ -57,15 +67,28 @@ internal sealed class SyscallsBenchmark : IBenchmark
             foreach ((EchoServer server, List<Dictionary<string, double>> rounds) in results)
             {
                 Dictionary<string, double> middle = rounds.OrderBy(calls => calls.Values.Sum()).ElementAt(rounds.Count / 2);
+                double sum = middle.Values.Sum();
                 IEnumerable<string> parts = middle
-                    .Where(call => call.Value >= 0.005)
+                    .Where(call => call.Value >= sum / 100)
                     .OrderByDescending(call => call.Value)
-                    .Select(call => $"{call.Key} {call.Value:0.00}");
-                table.Add(server.Peer.Name, middle.Values.Sum().ToString("0.000"), string.Join(", ", parts));
+                    .Select(call => call.Key + " " + call.Value.ToString(call.Value >= 0.1 ? "0.00" : "0.000"));
+                table.Add(server.Peer.Name, sum.ToString("0.000"), string.Join(", ", parts));
                 report.Keep(new { Cell = load.ToString(), server.Peer.Name, CallsPerMessage = middle });
             }
 
             table.Print(Console.Out);
+            AddTarget(load, results, onUring, report);
+        }
+    }
+
+    private static void AddTarget(Load load, Dictionary<EchoServer, List<Dictionary<string, double>>> results, Peer weir, Report report)
+    {
+        List<double>? Calls(Peer peer) =>
+            results.FirstOrDefault(pair => pair.Key.Peer == peer).Value?.ConvertAll(calls => calls.Values.Sum());
+
+        if (Calls(weir) is { } mine && Calls(Peer.CUring) is { } others)
+        {
+            report.Add(new Target($"{load}: calls per message, {weir.Name} / {Peer.CUring.Name}", Summary.OfRatios(mine, others).Median, MostCalls));
         }
     }
 

@@ -9,6 +9,8 @@ internal static class Output
 
     public static string Harness => Find("harness", "Weir.Bench.dll");
 
+    public static bool Exists(string folder, string file) => File.Exists(Path.Combine(Folder, folder, file));
+
     /// <summary>The full path of a built file; throws when it is not there.</summary>
     public static string Find(string folder, string file)
     {

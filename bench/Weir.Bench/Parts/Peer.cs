@@ -9,20 +9,15 @@ internal sealed record Peer(
     Func<int, int, IReadOnlyList<string>> Command,
     IReadOnlyDictionary<string, string>? Environment = null)
 {
-    public static Peer Weir { get; } = new("weir", (port, buffer) => [.. WeirEcho(port), "--buffer", $"{buffer}"]);
-
-    /// <summary>With the buffer that Weir chooses when nobody says.</summary>
-    public static Peer WeirAuto { get; } = new("weir auto", (port, _) => WeirEcho(port));
-
-    public static Peer WeirSpin { get; } =
-        new("weir --spin 50", (port, buffer) => [.. WeirEcho(port), "--buffer", $"{buffer}", "--spin", "50"]);
-
     public static Peer C { get; } = new("c-epoll", EpollCommand);
 
     /// <summary>The same program a second time: what differs between the two is noise.</summary>
     public static Peer CAgain { get; } = new("c-epoll again", EpollCommand);
 
     public static Peer CWithBudget { get; } = new("c-epoll budget 8", (port, buffer) => [.. EpollCommand(port, buffer), "8"]);
+
+    public static Peer CUring { get; } =
+        new("c-uring", (port, buffer) => [Output.Find("peers", "c-uring"), $"{port}", $"{buffer}"]);
 
     public static Peer Libuv { get; } =
         new("libuv", (port, buffer) => [Output.Find("peers", "libuv"), $"{port}", $"{buffer}"]);
@@ -54,7 +49,4 @@ internal sealed record Peer(
 
     private static IReadOnlyList<string> SocketsCommand(int port, int buffer) =>
         ["dotnet", Output.Find("dotnet-sockets", "dotnet-sockets.dll"), $"{port}", $"{buffer}"];
-
-    private static IReadOnlyList<string> WeirEcho(int port) =>
-        ["dotnet", Output.Find("weir", "Weir.Tool.dll"), "echo", "--listen", $"127.0.0.1:{port}"];
 }

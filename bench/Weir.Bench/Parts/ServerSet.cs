@@ -16,14 +16,25 @@ internal sealed class ServerSet : IReadOnlyList<EchoServer>, IDisposable
     public EchoServer this[int index] => _servers[index];
 
     /// <summary>Starts a server for each peer and warms them up.</summary>
-    public static ServerSet Start(IEnumerable<Peer> peers, Settings settings, int buffer)
+    /// <param name="peers">What to start.</param>
+    /// <param name="settings">Where.</param>
+    /// <param name="buffer">The bytes they read at once.</param>
+    /// <param name="optional">Those that are left out, with a line on stderr, if they do not start.</param>
+    public static ServerSet Start(IEnumerable<Peer> peers, Settings settings, int buffer, params IReadOnlyCollection<Peer> optional)
     {
         var set = new ServerSet();
         try
         {
             foreach (Peer peer in peers)
             {
-                set._servers.Add(EchoServer.Start(peer, settings.ServerCpu, buffer));
+                try
+                {
+                    set._servers.Add(EchoServer.Start(peer, settings.ServerCpu, buffer));
+                }
+                catch (BenchException e) when (optional.Contains(peer))
+                {
+                    Report.Remark($"{e.Message}: measuring without it");
+                }
             }
 
             Report.Remark($"warming up {set.Count} servers");

@@ -13,7 +13,7 @@ internal static class CommandLine
 
     internal static int Run(string[] args)
     {
-        var root = new RootCommand("Weir: event loops on epoll, as tools.")
+        var root = new RootCommand("Weir: event loops on epoll and io_uring, as tools.")
         {
             EchoCommand.Create(),
             ProxyCommand.Create(),

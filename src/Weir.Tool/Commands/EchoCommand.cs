@@ -13,7 +13,7 @@ internal static class EchoCommand
     internal static Command Create()
     {
         var listen = new Option<string>("--listen") { Description = "Where to listen; with port 0 the kernel chooses one.", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1:7000" };
-        Option<DriverKind> driver = Options.Driver();
+        Option<DriverKind> driver = Drivers.Option();
         Option<int?> spin = Options.Spin();
         Option<int?> buffer = Options.Number("--buffer", "Read into one buffer of this size, shared by all connections. Without it the size follows what the reads bring.", "BYTES", 1, LargestBuffer);
 
@@ -28,7 +28,7 @@ internal static class EchoCommand
                 SpinBeforeSleep = TimeSpan.FromMicroseconds(arguments.GetValue(spin) ?? 0),
                 StopTimeout = TimeSpan.Zero, // connections have no end of their own to wait for
             };
-            EventLoop.Run(() => ServeAsync(endPoint, arguments.GetValue(buffer)), options);
+            Drivers.Run(() => ServeAsync(endPoint, arguments.GetValue(buffer)), options);
             return 0;
         });
         return command;
@@ -39,7 +39,7 @@ internal static class EchoCommand
         using Listener listener = Listen(endPoint);
         using var stop = new CancellationTokenSource();
         using var signals = new StopSignals(EventLoop.Current!, _ => stop.Cancel());
-        Console.Out.WriteLine($"listening on {Address.Format(listener.LocalEndPoint)}");
+        Console.Out.WriteLine($"listening on {Address.Format(listener.LocalEndPoint)} ({Drivers.Describe()})");
         await listener.AcceptAllAsync(connection => EchoHandlers.InPlace(connection, buffer ?? EchoHandlers.DefaultMost), stop.Token);
     }
 

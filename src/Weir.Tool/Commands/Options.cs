@@ -52,14 +52,11 @@ internal static class Options
                     return value;
             }
 
-            result.AddError($"{name} is {string.Join(" or ", choices.Select(choice => choice.Word))}, not '{text}'.");
+            string words = string.Join(", ", choices[..^1].Select(choice => choice.Word));
+            result.AddError($"{name} is {words} or {choices[^1].Word}, not '{text}'.");
             return default;
         },
     };
-
-    /// <summary>The way of waiting.</summary>
-    internal static Option<DriverKind> Driver()
-        => Choice("--driver", "How the loop waits.", ("auto", DriverKind.Auto), ("epoll", DriverKind.Epoll), ("iouring", DriverKind.IoUring));
 
     /// <summary>How long an idle loop looks before it sleeps.</summary>
     internal static Option<int?> Spin()

@@ -21,7 +21,7 @@ internal static class ProxyCommand
         Option<int?> most = Options.Number("--max-connections", "Connections at a time; more wait to be accepted. Defaults to what the limit of descriptors has room for.", "NUMBER", 1, int.MaxValue);
         var noSplice = new Option<bool>("--no-splice") { Description = "Copy bulk data through buffers instead of splicing it." };
         Option<int?> spin = Options.Spin();
-        Option<DriverKind> driver = Options.Driver();
+        Option<DriverKind> driver = Drivers.Option();
 
         var command = new Command("proxy", "Passes TCP and unix connections on to other servers.") { listen, to, balance, connect, idle, drain, statistics, most, noSplice, spin, driver };
         command.SetAction(arguments =>
@@ -48,7 +48,7 @@ internal static class ProxyCommand
                 SpinBeforeSleep = TimeSpan.FromMicroseconds(arguments.GetValue(spin) ?? 0),
                 StopTimeout = TimeSpan.Zero, // the proxy has drained by itself
             };
-            EventLoop.Run(() => new ProxyRun(settings).RunAsync(), options);
+            Drivers.Run(() => new ProxyRun(settings).RunAsync(), options);
             return 0;
         });
         return command;

@@ -67,8 +67,13 @@ internal sealed class ProxyRun(ProxySettings settings)
 
     private void Announce(ProxyServer proxy, Listener? echo)
     {
+        string driver = $" ({Drivers.Describe()})";
         foreach (EndPoint endPoint in proxy.LocalEndPoints)
-            Console.Out.WriteLine($"listening on {Address.Format(endPoint)}");
+        {
+            Console.Out.WriteLine($"listening on {Address.Format(endPoint)}{driver}");
+            driver = ""; // the same for all
+        }
+
         if (echo == null)
             return;
         EndPoint first = proxy.LocalEndPoints.First();

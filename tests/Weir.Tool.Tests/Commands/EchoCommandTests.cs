@@ -13,6 +13,7 @@ public class EchoCommandTests
     [InlineData]
     [InlineData("--buffer", "100")]
     [InlineData("--buffer", "1000000", "--spin", "50", "--driver", "epoll")]
+    [InlineData("--buffer", "1000", "--driver", "auto")]
     public async Task What_is_sent_comes_back(params string[] options)
     {
         using ToolProcess tool = ToolProcess.StartListening(out IPEndPoint endPoint, "echo", options);

@@ -11,7 +11,7 @@ public class ErrorTests
     [InlineData("echo --buffer 0", "--buffer takes a number from 1")]
     [InlineData("echo --buffer lots", "--buffer takes a number from 1")]
     [InlineData("echo --spin -1", "--spin takes a number from 0")]
-    [InlineData("echo --driver kqueue", "--driver is auto or epoll, not 'kqueue'")]
+    [InlineData("echo --driver kqueue", "--driver is auto, epoll or iouring, not 'kqueue'")]
     [InlineData("echo --nonsense", "--nonsense")]
     [InlineData("proxy --to localhost", "it has no port")]
     [InlineData("proxy --to 127.0.0.1:0", "port 0")]

@@ -26,8 +26,8 @@ public class ProxyCommandTests
         using TestServer second = TestServer.Echo(path);
         string name = $"weir-test-{Guid.NewGuid():N}";
         using ToolProcess tool = ToolProcess.StartListening(out IPEndPoint endPoint, "proxy", "--listen", $"unix:@{name}", "--listen", "[::1]:0", "--to", first.EndPoint.ToString()!, "--to", $"unix:{path}");
-        Assert.Equal($"listening on unix:@{name}", tool.ReadLine());
-        IPEndPoint six = IPEndPoint.Parse(tool.ReadLine()["listening on ".Length..]);
+        Assert.Equal($"unix:@{name}", ToolProcess.AddressIn(tool.ReadLine()));
+        IPEndPoint six = IPEndPoint.Parse(ToolProcess.AddressIn(tool.ReadLine()));
         foreach (EndPoint at in new EndPoint[] { endPoint, new UnixDomainSocketEndPoint("\0" + name), six, endPoint })
         {
             using Socket client = TestServer.Connect(at);

@@ -16,6 +16,23 @@ internal class ProgramFactAttribute : FactAttribute
         => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Append("/usr/sbin").Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
 }
 
+/// <summary>A theory that needs a C compiler and the kernel's headers.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class GccTheoryAttribute : TheoryAttribute
+{
+    public GccTheoryAttribute() => Skip = Missing;
+
+    internal static string? Missing => ProgramFactAttribute.Find("gcc") == null || !File.Exists("/usr/include/linux/seccomp.h")
+        ? "gcc or the kernel's headers not installed"
+        : null;
+}
+
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class GccFactAttribute : FactAttribute
+{
+    public GccFactAttribute() => Skip = GccTheoryAttribute.Missing;
+}
+
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class RedisFactAttribute() : ProgramFactAttribute("redis-server", "redis-benchmark");
 

@@ -29,9 +29,13 @@ internal sealed partial class ToolProcess : IDisposable
     /// <param name="before">Shell commands to run first, such as "ulimit -n 100"; null: no shell.</param>
     /// <param name="arguments">For the tool.</param>
     internal static ToolProcess StartShell(string? before, params string[] arguments)
+        => StartBy(before == null ? [] : ["sh", "-c", before + "; exec \"$@\"", "sh"], arguments);
+
+    /// <param name="launcher">A program with arguments, to which the tool's command line is added; or nothing.</param>
+    /// <param name="arguments">For the tool.</param>
+    internal static ToolProcess StartBy(string[] launcher, params string[] arguments)
     {
-        string[] tool = ["dotnet", ToolPath, .. arguments];
-        string[] command = before == null ? tool : ["sh", "-c", before + "; exec \"$@\"", "sh", .. tool];
+        string[] command = [.. launcher, "dotnet", ToolPath, .. arguments];
         var start = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true };
         return new ToolProcess(Process.Start(start)!);
     }
@@ -40,7 +44,7 @@ internal sealed partial class ToolProcess : IDisposable
     internal static ToolProcess StartListening(out IPEndPoint endPoint, string command, params string[] more)
     {
         ToolProcess tool = Start([command, "--listen", "127.0.0.1:0", .. more]);
-        endPoint = IPEndPoint.Parse(tool.ReadLine()["listening on ".Length..]);
+        endPoint = IPEndPoint.Parse(AddressIn(tool.ReadLine()));
         return tool;
     }
 
@@ -48,6 +52,14 @@ internal sealed partial class ToolProcess : IDisposable
     {
         using ToolProcess tool = Start(arguments);
         return tool.WaitForEnd();
+    }
+
+    /// <summary>The address in "listening on ADDRESS" or "listening on ADDRESS (driver ...)".</summary>
+    internal static string AddressIn(string line)
+    {
+        const string Before = "listening on ";
+        Assert.StartsWith(Before, line, StringComparison.Ordinal);
+        return line[Before.Length..].Split(' ')[0];
     }
 
     internal string ReadLine()
