@@ -40,6 +40,9 @@ public sealed class PipeEnd : DescriptorStream
         }
     }
 
+    /// <summary>Takes over one end of a pipe, which is non-blocking; if the loop cannot take it, it is closed.</summary>
+    internal static PipeEnd Adopt(EventLoop loop, int fd, bool reads) => new(loop, fd, reads);
+
     /// <inheritdoc/>
     public override bool CanRead => _reads;
 

@@ -78,6 +78,14 @@ public unsafe class LedgerKernel(Kernel? inner = null) : CountingKernel(inner)
 
     public override int PidFdOpen(int processId) => Note(base.PidFdOpen(processId), nameof(PidFdOpen));
 
+    public override int Spawn(SpawnRequest* request)
+    {
+        int result = base.Spawn(request);
+        if (result >= 0)
+            Note(request->ProcessDescriptor, nameof(Spawn));
+        return result;
+    }
+
     public override int IoUringSetup(uint entries, IoUringParameters* parameters) => Note(base.IoUringSetup(entries, parameters), nameof(IoUringSetup));
 
     public override int InotifyInit() => Note(base.InotifyInit(), nameof(InotifyInit));
