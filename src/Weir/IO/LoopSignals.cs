@@ -1,5 +1,5 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Threading.Channels;
 
 namespace Weir;
 
@@ -8,39 +8,35 @@ namespace Weir;
 /// framework's own handling of signals (<see cref="PosixSignalRegistration"/>), and so at peace with everyone else who uses that.
 /// </summary>
 /// <remarks>
-/// For its loop's thread; Dispose for any. As with signals everywhere, one that comes again before it was taken counts once.
+/// For its loop's thread; Dispose for any. As everywhere with signals, one that comes again before it was taken counts once (signal(7)). Once the
+/// loop has stopped, signals do what they do by default again.
 /// </remarks>
 public sealed class LoopSignals : IDisposable
 {
     private readonly EventLoop _loop;
     private readonly PosixSignalRegistration[] _registrations;
-    private readonly Action<PosixSignal> _onSignal; // on the loop
-
-    // One entry for each signal that has come and was not taken. Written on the loop, so that a reader is resumed there.
-    private readonly Channel<PosixSignal> _arrived = Channel.CreateUnbounded<PosixSignal>(new UnboundedChannelOptions
-    {
-        SingleReader = true,
-        AllowSynchronousContinuations = true,
-    });
-
-    private readonly HashSet<PosixSignal> _pending = [];
-    private bool _isWaiting;
+    private readonly Action<LoopSignals, PosixSignal> _onSignal; // on the loop
+    private readonly Queue<PosixSignal> _arrived = new();
+    private readonly Wait? _wait; // null: nobody waits, signals call
+    private volatile bool _disposed;
 
     /// <summary>Takes signals on the current loop.</summary>
     /// <param name="signals">Which: names of <see cref="PosixSignal"/>, or the system's numbers cast to it.</param>
     /// <exception cref="ArgumentException">None was named.</exception>
-    /// <exception cref="IOException">One of them cannot be handled: SIGKILL, SIGSTOP, a number that is no signal.</exception>
+    /// <exception cref="IOException">One of them cannot be handled: SIGKILL, SIGSTOP.</exception>
     public LoopSignals(params ReadOnlySpan<PosixSignal> signals)
-        : this(EventLoop.Required, signals, null)
+        : this(EventLoop.Required, signals, static (own, signal) => own.Deliver(signal))
     {
+        _wait = new Wait(_loop.Queue);
+        _loop.DisposeAtEnd(this);
     }
 
-    private LoopSignals(EventLoop loop, ReadOnlySpan<PosixSignal> signals, Action<PosixSignal>? onSignal)
+    private LoopSignals(EventLoop loop, ReadOnlySpan<PosixSignal> signals, Action<LoopSignals, PosixSignal> onSignal)
     {
         if (signals.IsEmpty)
             throw new ArgumentException("Name the signals to wait for.", nameof(signals));
         _loop = loop;
-        _onSignal = onSignal ?? Deliver;
+        _onSignal = onSignal;
         _registrations = new PosixSignalRegistration[signals.Length];
         try
         {
@@ -49,30 +45,28 @@ public sealed class LoopSignals : IDisposable
         }
         catch
         {
-            Dispose();
+            Unregister();
             throw;
         }
     }
 
     /// <summary>
     /// Has SIGTERM and SIGINT (Ctrl+C) stop <paramref name="loop"/> in an orderly way (<see cref="EventLoop.Stop"/>): what runs on it sees
-    /// <see cref="EventLoop.Stopping"/> and ends. The first signal gives back what signals do by default, so that a second one ends the process at
-    /// once. Dispose the result when the loop has nothing left to stop. Any thread.
+    /// <see cref="EventLoop.Stopping"/> and ends. From then on signals do what they do by default, so that a second one ends the process at
+    /// once. Any thread.
     /// </summary>
-    public static IDisposable StopOn(EventLoop loop)
+    public static LoopSignals StopOn(EventLoop loop)
     {
         ArgumentNullException.ThrowIfNull(loop);
-        LoopSignals signals = null!;
-        signals = StopOn(loop, _ =>
+        return new LoopSignals(loop, [PosixSignal.SIGTERM, PosixSignal.SIGINT], static (own, _) =>
         {
-            loop.Stop();
-            signals.Dispose();
+            own.Dispose();
+            own._loop.Stop();
         });
-        return signals;
     }
 
     /// <summary>
-    /// Has SIGTERM and SIGINT (Ctrl+C) call <paramref name="onSignal"/> on the loop, with the number of signals so far, from 1: for those who end
+    /// Has SIGTERM and SIGINT (Ctrl+C) call <paramref name="onSignal"/> on the loop with the number of signals so far, from 1: for those who end
     /// in steps. Any thread.
     /// </summary>
     public static LoopSignals StopOn(EventLoop loop, Action<int> onSignal)
@@ -80,37 +74,36 @@ public sealed class LoopSignals : IDisposable
         ArgumentNullException.ThrowIfNull(loop);
         ArgumentNullException.ThrowIfNull(onSignal);
         int count = 0;
-        return new LoopSignals(loop, [PosixSignal.SIGTERM, PosixSignal.SIGINT], _ => onSignal(++count));
+        return new LoopSignals(loop, [PosixSignal.SIGTERM, PosixSignal.SIGINT], (_, _) => onSignal(++count));
     }
 
     /// <summary>Waits for the next signal, or takes one that has come already: the one that came first. One waiter at a time.</summary>
     /// <exception cref="BusyResourceException">Someone else is waiting.</exception>
-    /// <exception cref="ObjectDisposedException">It was disposed, before or meanwhile.</exception>
-    public async ValueTask<PosixSignal> WaitAsync(CancellationToken cancellationToken = default)
+    /// <exception cref="InvalidOperationException">Its signals call a method (<see cref="StopOn(EventLoop)"/>).</exception>
+    /// <exception cref="ObjectDisposedException">It was disposed, before or meanwhile, or the loop has stopped.</exception>
+    public ValueTask<PosixSignal> WaitAsync(CancellationToken cancellationToken = default)
     {
-        if (!_loop.IsCurrent)
-            throw new InvalidOperationException("Signals are waited for on the thread of their loop; post to the loop from elsewhere.");
-        if (_isWaiting)
+        if (!_loop.IsCurrent || _wait == null)
+            throw new InvalidOperationException("Signals are waited for on the thread of their loop, and only where they do not call a method instead.");
+        if (cancellationToken.IsCancellationRequested)
+            return ValueTask.FromCanceled<PosixSignal>(cancellationToken);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_wait.Status != AwaitableStatus.Idle)
             throw new BusyResourceException("Another task is already waiting for these signals; one at a time.");
-        _isWaiting = true;
-        try
+        return _arrived.TryDequeue(out PosixSignal signal)
+            ? new ValueTask<PosixSignal>(signal)
+            : Next(_wait.Begin(cancellationToken));
+
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+        async ValueTask<PosixSignal> Next(ValueTask wait)
         {
-            PosixSignal signal = await _arrived.Reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-            _pending.Remove(signal);
-            return signal;
-        }
-        catch (ChannelClosedException)
-        {
-            throw new ObjectDisposedException(nameof(LoopSignals));
-        }
-        finally
-        {
-            _isWaiting = false;
+            await wait.ConfigureAwait(false);
+            return _arrived.Dequeue();
         }
     }
 
     /// <summary>The signals as they come, until cancelled.</summary>
-    public async IAsyncEnumerable<PosixSignal> ReadAllAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<PosixSignal> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         while (true)
             yield return await WaitAsync(cancellationToken);
@@ -118,30 +111,66 @@ public sealed class LoopSignals : IDisposable
 
     // On a thread of the framework's.
     private void Arrived(PosixSignalContext context)
-    {
-        PosixSignal signal = context.Signal;
-        // A loop that has stopped takes nothing any more: then the signal does what it does by default.
-        context.Cancel = _loop.Post(static state =>
-        {
-            var (signals, signal) = ((LoopSignals, PosixSignal))state!;
-            signals._onSignal(signal);
-        }, (this, signal));
-    }
+        => context.Cancel = _loop.Post(static state => ((Arrival)state!).Tell(), new Arrival(this, context.Signal));
 
     private void Deliver(PosixSignal signal)
     {
-        if (_pending.Add(signal))
-            _arrived.Writer.TryWrite(signal);
+        if (_arrived.Contains(signal))
+            return;
+        _arrived.Enqueue(signal);
+        _wait!.End(0);
     }
 
     /// <summary>Gives the signals back; a wait ends with <see cref="ObjectDisposedException"/>. Any thread.</summary>
     public void Dispose()
     {
+        _disposed = true;
+        Unregister();
+        if (_wait == null)
+            return;
+        if (_loop.IsCurrent)
+            Close();
+        else
+            _loop.Post(static signals => ((LoopSignals)signals!).Close(), this);
+    }
+
+    private void Close()
+    {
+        _loop.ForgetAtEnd(this);
+        _wait!.End(-(int)IoDriver.Closed);
+    }
+
+    private void Unregister()
+    {
         foreach (PosixSignalRegistration? registration in _registrations)
             registration?.Dispose();
-        if (_loop.IsCurrent)
-            _arrived.Writer.TryComplete();
-        else
-            _loop.Post(static signals => ((LoopSignals)signals!)._arrived.Writer.TryComplete(), this);
+    }
+
+    private sealed record Arrival(LoopSignals Signals, PosixSignal Signal)
+    {
+        internal void Tell()
+        {
+            if (!Signals._disposed)
+                Signals._onSignal(Signals, Signal);
+        }
+    }
+
+    private sealed class Wait(WorkQueue queue) : LoopAwaitable(queue)
+    {
+        internal ValueTask Begin(CancellationToken cancellationToken)
+        {
+            Begin();
+            Park();
+            return AsPlainValueTask(cancellationToken);
+        }
+
+        protected override bool TryFinish() => false; // it is ended, never tried
+
+        protected override void CancelOnLoop() => End(-(int)Errno.ECANCELED);
+
+        protected override Exception ToException(int result, CancellationToken cancellation)
+            => result == -(int)Errno.ECANCELED
+                ? new OperationCanceledException(cancellation)
+                : new ObjectDisposedException(nameof(LoopSignals));
     }
 }
