@@ -130,6 +130,8 @@ public enum SocketOption
     SocketReceiveBuffer = 8,
     SocketKeepAlive = 9,
     SocketLinger = 13,
+    SocketPassCredentials = 16,
+    SocketPeerCredentials = 17,
     SocketReusePort = 15,
     SocketReceiveLowWatermark = 18,
     SocketAcceptConnections = 30,

@@ -303,3 +303,25 @@ public class FdWatcherByHandleTestsLive : FdWatcherByHandleTests
 {
     protected override TestBed MakeBed() => new LiveBed();
 }
+
+[Stepped]
+public class DescriptorPassingTestsStepped : DescriptorPassingTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class DescriptorPassingTestsLive : DescriptorPassingTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class TimerFdTestsStepped : TimerFdTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class TimerFdTestsLive : TimerFdTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
