@@ -316,12 +316,12 @@ public class DescriptorPassingTestsLive : DescriptorPassingTests
 }
 
 [Stepped]
-public class TimerFdTestsStepped : TimerFdTests
+public class TimerDescriptorTestsStepped : Weir.Tests.TimerFdTests
 {
     protected override TestBed MakeBed() => new SteppedBed();
 }
 
-public class TimerFdTestsLive : TimerFdTests
+public class TimerDescriptorTestsLive : Weir.Tests.TimerFdTests
 {
     protected override TestBed MakeBed() => new LiveBed();
 }

@@ -27,132 +27,116 @@ public class DescriptorPassingTests : NetTestBase
     }
 
     [Theory]
-    [InlineData("pair", DriverKind.Epoll)]
-    [InlineData("unix", DriverKind.Epoll)]
-    [InlineData("pair", DriverKind.Auto)]
-    [InlineData("unix", DriverKind.Auto)]
-    public void Descriptors_arrive_with_their_bytes_as_duplicates(string family, DriverKind driver) => Run(
-        async () =>
-        {
-            (Connection client, Connection server) = await PairOf(family);
-            using Connection first = client, second = server;
-            int seven = EventFd(7), nine = EventFd(9);
-            byte[] buffer = new byte[100];
-            int[] fds = new int[5];
-            ValueTask<ReceivedDescriptors> receive = server.ReceiveDescriptorsAsync(buffer, fds);
-            await EventLoop.Yield();
-            Assert.False(receive.IsCompleted);
-            await client.SendDescriptorsAsync(Bytes("two"), new[] { seven, nine });
-            Close(seven, nine); // the receiver's are its own
-            ReceivedDescriptors received = await receive;
-            Assert.Equal(new ReceivedDescriptors(3, 2, false, null), received);
-            Assert.Equal(Bytes("two"), buffer[..3]);
-            Assert.Equal((7ul, 9ul), (Take(fds[0]), Take(fds[1])));
-            Assert.Equal(1, InnerKernel.Fcntl(fds[0], FcntlCommand.GetDescriptorFlags, 0)); // FD_CLOEXEC
-            Close(fds[0], fds[1]);
+    [InlineData("pair")]
+    [InlineData("unix")]
+    public void Descriptors_arrive_with_their_bytes_as_duplicates(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using Connection first = client, second = server;
+        int seven = EventFd(7), nine = EventFd(9);
+        byte[] buffer = new byte[100];
+        int[] fds = new int[5];
+        ValueTask<ReceivedDescriptors> receive = server.ReceiveDescriptorsAsync(buffer, fds);
+        await EventLoop.Yield();
+        Assert.False(receive.IsCompleted);
+        await client.SendDescriptorsAsync(Bytes("two"), new[] { seven, nine });
+        Close(seven, nine); // the receiver's are its own
+        ReceivedDescriptors received = await receive;
+        Assert.Equal(new ReceivedDescriptors(3, 2, false, null), received);
+        Assert.Equal(Bytes("two"), buffer[..3]);
+        Assert.Equal((7ul, 9ul), (Take(fds[0]), Take(fds[1])));
+        Assert.Equal(1, InnerKernel.Fcntl(fds[0], FcntlCommand.GetDescriptorFlags, 0)); // FD_CLOEXEC
+        Close(fds[0], fds[1]);
 
-            // The other way, and plain bytes before and after.
-            int one = EventFd(1);
-            await server.WriteAsync(Bytes("plain"));
-            Assert.Equal(new ReceivedDescriptors(5, 0, false, null), await client.ReceiveDescriptorsAsync(buffer, fds));
-            await server.SendDescriptorsAsync(Bytes("x"), new[] { one });
-            Close(one);
-            await server.WriteAsync(Bytes("after"));
-            Assert.Equal(1, (await client.ReceiveDescriptorsAsync(buffer, fds)).Descriptors);
-            Assert.Equal(1ul, Take(fds[0]));
+        // The other way, and plain bytes before and after.
+        int one = EventFd(1);
+        await server.WriteAsync(Bytes("plain"));
+        Assert.Equal(new ReceivedDescriptors(5, 0, false, null), await client.ReceiveDescriptorsAsync(buffer, fds));
+        await server.SendDescriptorsAsync(Bytes("x"), new[] { one });
+        Close(one);
+        await server.WriteAsync(Bytes("after"));
+        Assert.Equal(1, (await client.ReceiveDescriptorsAsync(buffer, fds)).Descriptors);
+        Assert.Equal(1ul, Take(fds[0]));
+        Close(fds[0]);
+    });
+
+    [Fact]
+    public void What_belongs_together_comes_together() => Run(async () =>
+    {
+        (Connection client, Connection server) = Connection.CreatePair();
+        using Connection first = client, second = server;
+        byte[] buffer = new byte[100];
+        int[] fds = new int[5];
+        for (uint i = 1; i <= 3; i++)
+        {
+            int fd = EventFd(i);
+            await client.SendDescriptorsAsync(Pattern((int)i), new[] { fd });
+            Close(fd);
+        }
+
+        client.Dispose();
+        for (int i = 1; i <= 3; i++)
+        {
+            Assert.Equal(new ReceivedDescriptors(i, 1, false, null), await server.ReceiveDescriptorsAsync(buffer, fds));
+            Assert.Equal((ulong)i, Take(fds[0]));
             Close(fds[0]);
-        },
-        options => options.Driver = driver);
+        }
 
-    [Theory]
-    [InlineData(DriverKind.Epoll)]
-    [InlineData(DriverKind.Auto)]
-    public void What_belongs_together_comes_together(DriverKind driver) => Run(
-        async () =>
+        Assert.Equal(default, await server.ReceiveDescriptorsAsync(buffer, fds)); // the end
+    });
+
+    [Fact]
+    public void Many_bytes_follow_their_descriptors_as_room_comes() => Run(async () =>
+    {
+        (Connection client, Connection server) = Connection.CreatePair();
+        using Connection first = client, second = server;
+        byte[] sent = Pattern(1 << 20), received = new byte[sent.Length];
+        int fd = EventFd(5);
+        await client.WriteAsync(Bytes("before"));
+        Task sending = client.SendDescriptorsAsync(sent, new[] { fd }).AsTask();
+        await Assert.ThrowsAsync<BusyResourceException>(async () => await client.SendDescriptorsAsync(sent, default));
+        int[] fds = new int[2];
+        int descriptors = 0, total = 0;
+        Assert.Equal(6, (await server.ReceiveDescriptorsAsync(received.AsMemory(0, 6), fds)).Bytes);
+        while (total < sent.Length)
         {
-            (Connection client, Connection server) = Connection.CreatePair();
-            using Connection first = client, second = server;
-            byte[] buffer = new byte[100];
-            int[] fds = new int[5];
-            for (uint i = 1; i <= 3; i++)
-            {
-                int fd = EventFd(i);
-                await client.SendDescriptorsAsync(Pattern((int)i), new[] { fd });
-                Close(fd);
-            }
+            ReceivedDescriptors part = await server.ReceiveDescriptorsAsync(received.AsMemory(total), fds.AsMemory(descriptors));
+            total += part.Bytes;
+            descriptors += part.Descriptors;
+        }
 
-            client.Dispose();
-            for (int i = 1; i <= 3; i++)
-            {
-                Assert.Equal(new ReceivedDescriptors(i, 1, false, null), await server.ReceiveDescriptorsAsync(buffer, fds));
-                Assert.Equal((ulong)i, Take(fds[0]));
-                Close(fds[0]);
-            }
+        await sending;
+        Assert.Equal(1, descriptors);
+        Assert.Equal(sent, received);
+        Close(fd, fds[0]);
+    });
 
-            Assert.Equal(default, await server.ReceiveDescriptorsAsync(buffer, fds)); // the end
-        },
-        options => options.Driver = driver);
-
-    [Theory]
-    [InlineData(DriverKind.Epoll)]
-    [InlineData(DriverKind.Auto)]
-    public void Many_bytes_follow_their_descriptors_as_room_comes(DriverKind driver) => Run(
-        async () =>
+    [Fact]
+    public void A_send_waits_for_room_and_is_cancelled_with_nothing_sent() => Run(async () =>
+    {
+        (Connection client, Connection server) = Connection.CreatePair();
+        using Connection first = client, second = server;
+        int filled = Fill(client), fd = EventFd(5);
+        using var cancellation = new CancellationTokenSource();
+        Task cancelled = client.SendDescriptorsAsync(Bytes("never"), new[] { fd }, cancellation.Token).AsTask();
+        await EventLoop.Yield();
+        Assert.False(cancelled.IsCompleted);
+        cancellation.Cancel();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled);
+        Task sending = client.SendDescriptorsAsync(Bytes("late"), new[] { fd }).AsTask();
+        byte[] block = new byte[filled];
+        int[] fds = new int[2];
+        for (int total = 0; total < filled;)
         {
-            (Connection client, Connection server) = Connection.CreatePair();
-            using Connection first = client, second = server;
-            byte[] sent = Pattern(1 << 20), received = new byte[sent.Length];
-            int fd = EventFd(5);
-            await client.WriteAsync(Bytes("before"));
-            Task sending = client.SendDescriptorsAsync(sent, new[] { fd }).AsTask();
-            await Assert.ThrowsAsync<BusyResourceException>(async () => await client.SendDescriptorsAsync(sent, default));
-            int[] fds = new int[2];
-            int descriptors = 0, total = 0;
-            Assert.Equal(6, (await server.ReceiveDescriptorsAsync(received.AsMemory(0, 6), fds)).Bytes);
-            while (total < sent.Length)
-            {
-                ReceivedDescriptors part = await server.ReceiveDescriptorsAsync(received.AsMemory(total), fds.AsMemory(descriptors));
-                total += part.Bytes;
-                descriptors += part.Descriptors;
-            }
+            ReceivedDescriptors part = await server.ReceiveDescriptorsAsync(block.AsMemory(0, filled - total), fds);
+            Assert.Equal(0, part.Descriptors);
+            total += part.Bytes;
+        }
 
-            await sending;
-            Assert.Equal(1, descriptors);
-            Assert.Equal(sent, received);
-            Close(fd, fds[0]);
-        },
-        options => options.Driver = driver);
-
-    [Theory]
-    [InlineData(DriverKind.Epoll)]
-    [InlineData(DriverKind.Auto)]
-    public void A_send_waits_for_room_and_is_cancelled_with_nothing_sent(DriverKind driver) => Run(
-        async () =>
-        {
-            (Connection client, Connection server) = Connection.CreatePair();
-            using Connection first = client, second = server;
-            int filled = Fill(client), fd = EventFd(5);
-            using var cancellation = new CancellationTokenSource();
-            Task cancelled = client.SendDescriptorsAsync(Bytes("never"), new[] { fd }, cancellation.Token).AsTask();
-            await EventLoop.Yield();
-            Assert.False(cancelled.IsCompleted);
-            cancellation.Cancel();
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled);
-            Task sending = client.SendDescriptorsAsync(Bytes("late"), new[] { fd }).AsTask();
-            byte[] block = new byte[filled];
-            int[] fds = new int[2];
-            for (int total = 0; total < filled;)
-            {
-                ReceivedDescriptors part = await server.ReceiveDescriptorsAsync(block.AsMemory(0, filled - total), fds);
-                Assert.Equal(0, part.Descriptors);
-                total += part.Bytes;
-            }
-
-            await sending;
-            Assert.Equal(new ReceivedDescriptors(4, 1, false, null), await server.ReceiveDescriptorsAsync(block, fds));
-            Close(fd, fds[0]);
-        },
-        options => options.Driver = driver);
+        await sending;
+        Assert.Equal(new ReceivedDescriptors(4, 1, false, null), await server.ReceiveDescriptorsAsync(block, fds));
+        Close(fd, fds[0]);
+    });
 
     [Theory]
     [InlineData(0)]
@@ -186,37 +170,33 @@ public class DescriptorPassingTests : NetTestBase
         await Assert.ThrowsAsync<ArgumentException>(async () => await client.ReceiveDescriptorsAsync(default, fds));
     });
 
-    [Theory]
-    [InlineData(DriverKind.Epoll)]
-    [InlineData(DriverKind.Auto)]
-    public void A_cancelled_receive_has_taken_nothing(DriverKind driver) => Run(
-        async () =>
+    [Fact]
+    public void A_cancelled_receive_has_taken_nothing() => Run(async () =>
+    {
+        (Connection client, Connection server) = Connection.CreatePair();
+        using Connection first = client, second = server;
+        using var cancellation = new CancellationTokenSource();
+        int[] fds = new int[1];
+        Task<ReceivedDescriptors> cancelled = server.ReceiveDescriptorsAsync(new byte[10], fds, cancellation.Token).AsTask();
+        await Assert.ThrowsAsync<BusyResourceException>(async () => await server.ReceiveDescriptorsAsync(new byte[10], fds));
+        int fd = EventFd(3);
+        await client.SendDescriptorsAsync(Bytes("x"), new[] { fd });
+        Close(fd);
+        cancellation.Cancel();
+        // Whichever came first: the descriptor is there once.
+        ReceivedDescriptors received;
+        try
         {
-            (Connection client, Connection server) = Connection.CreatePair();
-            using Connection first = client, second = server;
-            using var cancellation = new CancellationTokenSource();
-            int[] fds = new int[1];
-            Task<ReceivedDescriptors> cancelled = server.ReceiveDescriptorsAsync(new byte[10], fds, cancellation.Token).AsTask();
-            await Assert.ThrowsAsync<BusyResourceException>(async () => await server.ReceiveDescriptorsAsync(new byte[10], fds));
-            int fd = EventFd(3);
-            await client.SendDescriptorsAsync(Bytes("x"), new[] { fd });
-            Close(fd);
-            cancellation.Cancel();
-            // Whichever came first: the descriptor is there once.
-            ReceivedDescriptors received;
-            try
-            {
-                received = await cancelled;
-            }
-            catch (OperationCanceledException)
-            {
-                received = await server.ReceiveDescriptorsAsync(new byte[10], fds);
-            }
+            received = await cancelled;
+        }
+        catch (OperationCanceledException)
+        {
+            received = await server.ReceiveDescriptorsAsync(new byte[10], fds);
+        }
 
-            Assert.Equal(new ReceivedDescriptors(1, 1, false, null), received);
-            Close(fds);
-        },
-        options => options.Driver = driver);
+        Assert.Equal(new ReceivedDescriptors(1, 1, false, null), received);
+        Close(fds);
+    });
 
     [Fact]
     public void A_plain_read_drops_descriptors_and_leaks_none() => Run(async () =>
