@@ -325,3 +325,15 @@ public class TimerDescriptorTestsLive : Weir.Tests.TimerFdTests
 {
     protected override TestBed MakeBed() => new LiveBed();
 }
+
+[Stepped]
+public class InheritedDescriptorTestsStepped : InheritedDescriptorTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+[Stepped]
+public class ServiceNotifierTestsStepped : ServiceNotifierTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
