@@ -38,12 +38,15 @@ public class LoopSignalsTests : LoopTests
     public void Signals_that_nobody_waited_for_are_kept_each_once()
         => Run(async loop =>
         {
+            // Registrations are told one after the other: once those before and after have been, so have these.
+            using var before = new LoopSignals(PosixSignal.SIGWINCH, Urgent);
             using var signals = new LoopSignals(PosixSignal.SIGWINCH, Urgent);
-            using var witness = new LoopSignals(PosixSignal.SIGWINCH, Urgent); // registrations are told in their order, so it learns of each last
+            using var after = new LoopSignals(PosixSignal.SIGWINCH, Urgent);
             foreach (int number in new[] { 28, 28, 23, 28 })
             {
                 Raise(number);
-                await witness.WaitAsync();
+                await before.WaitAsync();
+                await after.WaitAsync();
             }
 
             Assert.Equal(PosixSignal.SIGWINCH, await signals.WaitAsync());

@@ -197,7 +197,7 @@ public class TerminalTests : LoopTests
     [Theory]
     [InlineData(nameof(Weir.Kernel.Open), true)]
     [InlineData(nameof(Weir.Kernel.EpollCtl), false)]
-    public void Where_it_cannot_be_opened_anew_the_callers_descriptor_serves(string call, bool serves) => Run(async loop =>
+    public virtual void Where_it_cannot_be_opened_anew_the_callers_descriptor_serves(string call, bool serves) => Run(async loop =>
     {
         (int master, int slave) = Pair();
         long opened = Kernel.Count(nameof(Weir.Kernel.Open)), closed = Kernel.Count(nameof(Weir.Kernel.Close));

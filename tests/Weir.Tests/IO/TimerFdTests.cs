@@ -116,7 +116,7 @@ public class TimerFdTests : LoopTests
     [Theory]
     [InlineData(nameof(Weir.Kernel.TimerFdCreate))]
     [InlineData(nameof(Weir.Kernel.EpollCtl))]
-    public void One_that_cannot_be_made_leaves_nothing(string call)
+    public virtual void One_that_cannot_be_made_leaves_nothing(string call)
         => Run(loop =>
         {
             long closed = Kernel.Count(nameof(Weir.Kernel.Close));
