@@ -337,3 +337,9 @@ public class ServiceNotifierTestsStepped : ServiceNotifierTests
 {
     protected override TestBed MakeBed() => new SteppedBed();
 }
+
+[Stepped]
+public class AbstractAddressTestsStepped : AbstractAddressTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
