@@ -15,7 +15,9 @@ public sealed unsafe partial class ChildProcess
     public PipeEnd StandardInput => _input ?? throw NoPipe(nameof(StandardInput));
 
     /// <summary>Reads what the child writes. Who does not read it stops the child when the pipe is full (64 KiB).</summary>
-    /// <exception cref="InvalidOperationException">It was started without <see cref="ChildStream.Pipe"/> there.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// It was started without <see cref="ChildStream.Pipe"/> there, or another child reads it (<see cref="ChildStream.OutputOf"/>).
+    /// </exception>
     public PipeEnd StandardOutput => _output ?? throw NoPipe(nameof(StandardOutput));
 
     /// <summary>Reads what the child writes to its standard error.</summary>
@@ -71,6 +73,17 @@ public sealed unsafe partial class ChildProcess
 
     /// <summary>As <see cref="Start(ChildProcessOptions)"/>, with this process's own standard streams, environment and directory.</summary>
     public static ChildProcess Start(string fileName, params IReadOnlyList<string> arguments) => Start(new ChildProcessOptions(fileName, arguments));
+
+    // Programs expect a pipe that blocks.
+    private int GiveOutput()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        PipeEnd output = StandardOutput;
+        _output = null;
+        int fd = output.Release();
+        _loop.Kernel.Fcntl(fd, FcntlCommand.SetStatusFlags, 0);
+        return fd;
+    }
 
     private static int Spawn(Kernel kernel, SpawnRequest* request, ChildProcessOptions options, SpawnStrings strings)
     {
@@ -167,6 +180,8 @@ public sealed unsafe partial class ChildProcess
             ChildStreamKind.Null => Lift(Keep(OpenNull()), standard),
             ChildStreamKind.Pipe => Lift(OpenPipe(standard), standard),
             ChildStreamKind.Descriptor => Lift(stream.FileDescriptor, standard),
+            ChildStreamKind.OutputOf when standard == 0 => Lift(Keep(stream.Source!.GiveOutput()), standard),
+            ChildStreamKind.OutputOf => throw new ArgumentException("Only the standard input can be the output of another child."),
             _ => throw new ArgumentException("Only the standard error can be the same as the standard output."),
         };
 

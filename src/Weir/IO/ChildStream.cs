@@ -3,10 +3,11 @@ namespace Weir;
 /// <summary>What a child has as one of its standard descriptors.</summary>
 public readonly struct ChildStream
 {
-    private ChildStream(ChildStreamKind kind, int fileDescriptor = -1)
+    private ChildStream(ChildStreamKind kind, int fileDescriptor = -1, ChildProcess? source = null)
     {
         Kind = kind;
         FileDescriptor = fileDescriptor;
+        Source = source;
     }
 
     /// <summary>This process's own. The default.</summary>
@@ -29,7 +30,19 @@ public readonly struct ChildStream
         return new ChildStream(ChildStreamKind.Descriptor, fileDescriptor);
     }
 
+    /// <summary>
+    /// For the standard input: what another child writes, which was started with a <see cref="Pipe"/> as its standard output. That child's
+    /// <see cref="ChildProcess.StandardOutput"/> is given away by this: the two are joined in the kernel, as a shell's pipeline is.
+    /// </summary>
+    public static ChildStream OutputOf(ChildProcess child)
+    {
+        ArgumentNullException.ThrowIfNull(child);
+        return new ChildStream(ChildStreamKind.OutputOf, source: child);
+    }
+
     internal ChildStreamKind Kind { get; }
+
+    internal ChildProcess? Source { get; }
 
     internal int FileDescriptor { get; }
 }
@@ -41,4 +54,5 @@ internal enum ChildStreamKind : byte
     Pipe,
     SameAsOutput,
     Descriptor,
+    OutputOf,
 }

@@ -34,6 +34,9 @@ public sealed class Listener : IDisposable
     /// <summary>The address it listens on, with the port the kernel chose if 0 was asked for.</summary>
     public EndPoint LocalEndPoint { get; }
 
+    /// <summary>The descriptor, to be sent to another process, for instance; -1 once disposed. It stays this listener's own: do not close it.</summary>
+    public int FileDescriptor => _loop.Driver.DescriptorOf(_token);
+
     /// <summary>How often accepting paused for lack of descriptors or memory.</summary>
     public long Pauses { get; private set; }
 

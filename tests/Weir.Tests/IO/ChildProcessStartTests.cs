@@ -77,6 +77,28 @@ public class ChildProcessStartTests : NetTestBase
     });
 
     [Fact]
+    public void Children_are_joined_as_a_shell_joins_them() => Run(async () =>
+    {
+        using ChildProcess first = ChildProcess.Start(Shell("seq 1 100000"));
+        using ChildProcess second = ChildProcess.Start(new ChildProcessOptions("grep", "7$") { StandardInput = ChildStream.OutputOf(first), StandardOutput = ChildStream.Pipe });
+        using ChildProcess third = ChildProcess.Start(new ChildProcessOptions("wc", "-l") { StandardInput = ChildStream.OutputOf(second), StandardOutput = ChildStream.Pipe });
+        Assert.Throws<InvalidOperationException>(() => first.StandardOutput);
+        Assert.Equal("10000", (await TextOf(third.StandardOutput)).Trim());
+        foreach (ChildProcess child in new[] { first, second, third })
+            Assert.True((await child.WaitForExitAsync()).IsSuccess);
+    });
+
+    [Fact]
+    public void An_output_that_nobody_reads_ends_with_the_child_that_should_have() => Run(async () =>
+    {
+        using ChildProcess first = ChildProcess.Start(new ChildProcessOptions("yes") { StandardOutput = ChildStream.Pipe });
+        Assert.Throws<KernelException>(() => ChildProcess.Start(new ChildProcessOptions("/weir/nothing") { StandardInput = ChildStream.OutputOf(first) }));
+        Assert.Equal(13, (await first.WaitForExitAsync()).Signal); // SIGPIPE
+        Assert.Throws<ArgumentException>(() => ChildProcess.Start(new ChildProcessOptions("true") { StandardOutput = ChildStream.OutputOf(first) }));
+        Assert.Throws<ArgumentException>(() => ChildProcess.Start(new ChildProcessOptions("true") { StandardInput = ChildStream.SameAsOutput }));
+    });
+
+    [Fact]
     public void Arguments_environment_and_directory_arrive_as_given() => Run(async () =>
     {
         Assert.Equal("[a b][][*][ä]", await OutputOf(new ChildProcessOptions("printf", "[%s][%s][%s][%s]", "a b", "", "*", "ä") { StandardOutput = ChildStream.Pipe }));
