@@ -4,6 +4,8 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Weir.Net;
 
+#pragma warning disable CA1416 // Signals that Windows does not have; Weir is for Linux.
+
 namespace Weir.Tests;
 
 /// <summary>The examples of docs/descriptors.md on processes and what passes between them. Each runs as a test.</summary>

@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
 
+#pragma warning disable CA1416 // Signals that Windows does not have; Weir is for Linux.
+
 namespace Weir.Tests;
 
 /// <summary>Signals to this very process, so nothing runs beside them. Those used here do nothing by default, but for SIGTERM.</summary>
