@@ -5,6 +5,8 @@ internal sealed class PidFdFile(World world, SimKernel process) : SimFile(world,
 {
     internal override string Kind => "pidfd";
 
+    internal SimKernel Process => process;
+
     internal override WaitQueue WaitQueue => process.ExitQueue;
 
     internal override EpollEvents Poll()

@@ -1,10 +1,13 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Weir.Net;
 
 namespace Weir.Tool.Commands;
 
-/// <summary>Addresses as people write them: HOST:PORT, [IPv6]:PORT, *:PORT, :PORT, unix:/path, unix:@abstract.</summary>
+/// <summary>
+/// Addresses as people write them: HOST:PORT, [IPv6]:PORT, *:PORT, :PORT, unix:/path, unix:@abstract; to listen on, also what was inherited.
+/// </summary>
 internal static class Address
 {
     private const string UnixPrefix = "unix:";
@@ -112,19 +115,30 @@ internal static class Address
     /// <summary>As <see cref="TryParse"/> reads it.</summary>
     internal static string Format(EndPoint endPoint) => endPoint switch
     {
+        InheritedEndPoint inherited => inherited.ToString(),
         UnixDomainSocketEndPoint unix => UnixPrefix + unix,
         DnsEndPoint name => $"{name.Host}:{name.Port}",
         _ => endPoint.ToString()!,
     };
 
-    /// <summary>The address to listen on. <c>*</c> is any address of any family.</summary>
-    /// <exception cref="ToolException">Not an address, or a host that nobody knows.</exception>
-    internal static EndPoint ForListening(string text) => Parse(text) switch
+    /// <summary>The addresses to listen on: one, or with <c>systemd</c> all that were inherited. <c>*</c> is any address of any family.</summary>
+    /// <exception cref="ToolException">Not an address, a host that nobody knows, or nothing inherited.</exception>
+    internal static EndPoint[] ForListening(string text)
     {
-        DnsEndPoint { Host: "*" } any => new IPEndPoint(Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any, any.Port),
-        DnsEndPoint name => Resolve(name)[0],
-        EndPoint endPoint => endPoint,
-    };
+        if (InheritedEndPoint.TryParse(text, out InheritedEndPoint[] inherited))
+            return inherited;
+        return Parse(text) switch
+        {
+            DnsEndPoint { Host: "*" } any => [new IPEndPoint(Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any, any.Port)],
+            DnsEndPoint name => [Resolve(name)[0]],
+            EndPoint endPoint => [endPoint],
+        };
+    }
+
+    /// <summary>Listens on an address of <see cref="ForListening"/>.</summary>
+    /// <exception cref="KernelException">The address is in use, and the like.</exception>
+    internal static Listener Listen(EndPoint endPoint)
+        => endPoint is InheritedEndPoint inherited ? Listener.FromDescriptor(inherited.Descriptor.FileDescriptor) : Listener.Bind(endPoint);
 
     /// <summary>The addresses to connect to, each to be tried in turn. An empty host is this machine.</summary>
     /// <exception cref="ToolException">Not an address, or a host that nobody knows.</exception>

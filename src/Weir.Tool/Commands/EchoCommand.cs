@@ -12,15 +12,15 @@ internal static class EchoCommand
 
     internal static Command Create()
     {
-        var listen = new Option<string>("--listen") { Description = "Where to listen; with port 0 the kernel chooses one.", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1:7000" };
+        var listen = new Option<string>("--listen") { Description = "Where to listen; with port 0 the kernel chooses one; systemd, systemd:NAME or fd:NUMBER for sockets handed over.", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1:7000" };
         Option<DriverKind> driver = Drivers.Option();
         Option<int?> spin = Options.Spin();
-        Option<int?> buffer = Options.Number("--buffer", "Read into one buffer of this size, shared by all connections. Without it the size follows what the reads bring.", "BYTES", 1, LargestBuffer);
+        Option<int?> buffer = Options.Number("--buffer", "Receive at most so many bytes at once; 64 KiB by default.", "BYTES", 1, LargestBuffer);
 
         var command = new Command("echo", "Sends back what it gets.") { listen, driver, spin, buffer };
         command.SetAction(arguments =>
         {
-            EndPoint endPoint = Address.ForListening(arguments.GetRequiredValue(listen));
+            EndPoint[] endPoints = Address.ForListening(arguments.GetRequiredValue(listen));
             var options = new LoopOptions
             {
                 Name = "echo",
@@ -28,26 +28,35 @@ internal static class EchoCommand
                 SpinBeforeSleep = TimeSpan.FromMicroseconds(arguments.GetValue(spin) ?? 0),
                 StopTimeout = TimeSpan.Zero, // connections have no end of their own to wait for
             };
-            Drivers.Run(() => ServeAsync(endPoint, arguments.GetValue(buffer)), options);
+            Drivers.Run(() => ServeAsync(endPoints, arguments.GetValue(buffer)), options);
             return 0;
         });
         return command;
     }
 
-    private static async Task ServeAsync(EndPoint endPoint, int? buffer)
+    private static async Task ServeAsync(EndPoint[] endPoints, int? buffer)
     {
-        using Listener listener = Listen(endPoint);
+        EventLoop loop = EventLoop.Current!;
+        ServiceNotifier service = ServiceNotifier.FromEnvironment();
         using var stop = new CancellationTokenSource();
-        using var signals = new StopSignals(EventLoop.Current!, _ => stop.Cancel());
-        Console.Out.WriteLine($"listening on {Address.Format(listener.LocalEndPoint)} ({Drivers.Describe()})");
-        await listener.AcceptAllAsync(connection => EchoHandlers.InPlace(connection, buffer ?? EchoHandlers.DefaultMost), stop.Token);
+        using LoopSignals signals = LoopSignals.StopOn(loop, _ => stop.Cancel());
+        Listener[] listeners = [.. endPoints.Select(Listen)];
+        foreach (Listener listener in listeners)
+            Console.Out.WriteLine($"listening on {Address.Format(listener.LocalEndPoint)} ({Drivers.Describe()})");
+        service.Ready();
+        _ = service.RunWatchdogAsync(stop.Token);
+        int most = buffer ?? EchoHandlers.DefaultMost;
+        await Task.WhenAll(listeners.Select(listener => listener.AcceptAllAsync(connection => EchoHandlers.InPlace(connection, most), stop.Token)));
+        service.Stopping();
+        foreach (Listener listener in listeners)
+            listener.Dispose();
     }
 
     private static Listener Listen(EndPoint endPoint)
     {
         try
         {
-            return Listener.Bind(endPoint);
+            return Address.Listen(endPoint);
         }
         catch (KernelException exception)
         {

@@ -11,7 +11,7 @@ internal static class ProxyCommand
 
     internal static Command Create()
     {
-        var listen = new Option<string[]>("--listen") { Description = "Where to listen: HOST:PORT, [IPv6]:PORT, *:PORT, unix:/path or unix:@name; may be given several times. Defaults to 127.0.0.1:7000.", HelpName = "ADDRESS" };
+        var listen = new Option<string[]>("--listen") { Description = "Where to listen: HOST:PORT, [IPv6]:PORT, *:PORT, unix:/path or unix:@name; systemd, systemd:NAME or fd:NUMBER for sockets handed over; may be given several times. Defaults to 127.0.0.1:7000.", HelpName = "ADDRESS" };
         var to = new Option<string[]>("--to") { Description = "A server to pass connections on to; may be given several times. Without one, to an echo server inside this program.", HelpName = "ADDRESS" };
         Option<Balance> balance = Options.Choice("--balance", "How connections are spread over several servers.", ("round-robin", Balance.RoundRobin), ("least-connections", Balance.LeastConnections));
         Option<TimeSpan?> connect = Options.Time("--connect-timeout", "How long to wait for a server to accept. Defaults to 5s.", zeroAllowed: false);
@@ -31,7 +31,7 @@ internal static class ProxyCommand
             long descriptors = DescriptorLimit.Raise(Kernel.Linux);
             var settings = new ProxySettings
             {
-                Listen = [.. listenOn.Select(Address.ForListening)],
+                Listen = [.. listenOn.SelectMany(Address.ForListening)],
                 Upstreams = [.. upstreams.Select(text => new Upstream(text, Address.ForConnecting(text)))],
                 Balance = arguments.GetValue(balance),
                 ConnectTimeout = arguments.GetValue(connect) ?? TimeSpan.FromSeconds(5),

@@ -12,6 +12,7 @@ internal sealed class ProxyRun(ProxySettings settings)
     private readonly TextWriter _errors = Console.Error;
     private readonly EventLoop _loop = EventLoop.Current!;
     private readonly Dictionary<Upstream, string> _complaints = [];
+    private readonly ServiceNotifier _service = ServiceNotifier.FromEnvironment();
 
     internal async Task RunAsync()
     {
@@ -23,10 +24,12 @@ internal sealed class ProxyRun(ProxySettings settings)
         Listen(proxy);
         _ = echo?.AcceptAllAsync(connection => EchoHandlers.InPlace(connection, EchoHandlers.DefaultMost));
 
-        using var signals = new StopSignals(_loop, count => Stop(proxy, count));
+        using LoopSignals signals = LoopSignals.StopOn(_loop, count => Stop(proxy, count));
         Announce(proxy, echo);
         if (settings.StatisticsEach > TimeSpan.Zero)
             PrintStatistics(proxy);
+        _service.Ready();
+        _ = _service.RunWatchdogAsync(_loop.Stopping);
         await proxy.RunAsync();
     }
 
@@ -36,7 +39,7 @@ internal sealed class ProxyRun(ProxySettings settings)
         {
             try
             {
-                proxy.Listen(endPoint);
+                proxy.Listen(Address.Listen(endPoint));
             }
             catch (KernelException exception)
             {
@@ -90,6 +93,8 @@ internal sealed class ProxyRun(ProxySettings settings)
 
     private void Stop(ProxyServer proxy, int signals)
     {
+        if (signals == 1)
+            _service.Stopping();
         int active = proxy.Statistics.Active;
         if (signals > 1)
         {

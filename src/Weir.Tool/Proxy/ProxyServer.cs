@@ -57,7 +57,10 @@ internal sealed class ProxyServer : IDisposable
 
     /// <summary>Opens a listener; connections wait in its backlog until <see cref="RunAsync"/>.</summary>
     /// <exception cref="KernelException">The address is in use, and the like.</exception>
-    internal void Listen(EndPoint endPoint) => _listeners.Add(Listener.Bind(endPoint));
+    internal void Listen(EndPoint endPoint) => Listen(Listener.Bind(endPoint));
+
+    /// <summary>Takes over a listener.</summary>
+    internal void Listen(Listener listener) => _listeners.Add(listener);
 
     /// <summary>Accepts and serves connections; completes when it was told to end and the last connection has.</summary>
     internal async Task RunAsync()

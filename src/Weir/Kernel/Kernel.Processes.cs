@@ -4,7 +4,8 @@ public abstract unsafe partial class Kernel
 {
     /// <summary>
     /// Starts a program as a child of this process, with all signals unblocked and back to their defaults, and with the three standard
-    /// descriptors alone; returns its process id. posix_spawn(3).
+    /// descriptors alone; returns its process id, and its pidfd in <see cref="SpawnRequest.ProcessDescriptor"/>. Returns when the program has
+    /// been loaded, or could not be. On failure nothing runs. posix_spawn(3), pidfd_open(2).
     /// </summary>
     public abstract int Spawn(SpawnRequest* request);
 

@@ -45,6 +45,10 @@ public sealed class KernelException : IOException
         Errno.ENOMEM when call.StartsWith("io_uring", StringComparison.Ordinal) => "no memory for a ring, or none that may be locked; raise `ulimit -l`",
         Errno.EPERM when call.StartsWith("epoll_ctl", StringComparison.Ordinal)
             => "this kind of file cannot be polled (regular files and directories are always ready); read and write it directly",
+        Errno.EACCES when call.StartsWith("posix_spawn", StringComparison.Ordinal) => "not executable, or a directory on the way to it is closed to this user",
+        Errno.E2BIG => "arguments and environment are too large: one may have 128 KiB, all together a quarter of `ulimit -s`",
+        Errno.ENOEXEC => "neither a program for this machine nor a script that begins with #!",
+        Errno.ETOOMANYREFS => "this user has too many descriptors under way in unix sockets; their receivers must take some first",
         Errno.EACCES => "permission denied; check the rights on the path, or use a port above 1023",
         Errno.ENOENT when call.StartsWith("connect", StringComparison.Ordinal) => "no such socket; check the path and that its server runs",
         Errno.ENOENT when call.StartsWith("epoll_ctl", StringComparison.Ordinal) => "the descriptor is not registered; it was closed or never added",

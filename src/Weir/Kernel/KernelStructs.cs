@@ -198,6 +198,11 @@ public unsafe struct SpawnRequest
 
     /// <summary>Whether it leads a process group of its own, which signals from the terminal do not reach.</summary>
     public bool NewProcessGroup;
+
+    /// <summary>
+    /// Filled in: the pidfd of the child, close-on-exec. -1: it has ended, and something has taken note of that already (SIGCHLD ignored).
+    /// </summary>
+    public int ProcessDescriptor;
 }
 
 /// <summary>How a child ended: what waitid(2) leaves in its siginfo_t.</summary>

@@ -117,9 +117,7 @@ public sealed partial class Connection : DescriptorStream
         var domain = (SocketDomain)SocketCalls.GetOption(kernel, fileDescriptor, SocketLevel.Socket, SocketOption.SocketDomain);
         if (SocketCalls.GetOption(kernel, fileDescriptor, SocketLevel.Socket, SocketOption.SocketType) != (int)SocketKind.Stream)
             throw new ArgumentException($"fd {fileDescriptor} is no stream socket.", nameof(fileDescriptor));
-        int flags = KernelException.Check(kernel.Fcntl(fileDescriptor, FcntlCommand.GetStatusFlags, 0), "fcntl(F_GETFL)", fileDescriptor);
-        KernelException.Check(kernel.Fcntl(fileDescriptor, FcntlCommand.SetStatusFlags, flags | (int)FileFlags.NonBlock), "fcntl(F_SETFL)", fileDescriptor);
-        KernelException.Check(kernel.Fcntl(fileDescriptor, FcntlCommand.SetDescriptorFlags, 1), "fcntl(F_SETFD)", fileDescriptor); // FD_CLOEXEC
+        SocketCalls.MakeOurs(kernel, fileDescriptor);
         // What is known of TCP (a short read has emptied it) holds for nothing else.
         DescriptorKind kind = domain is SocketDomain.Inet or SocketDomain.Inet6 ? DescriptorKind.Tcp : DescriptorKind.Socket;
         return new Connection(loop, fileDescriptor, kind, EpollEvents.Out, closeIfRefused: false);

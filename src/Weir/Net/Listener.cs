@@ -34,6 +34,9 @@ public sealed class Listener : IDisposable
     /// <summary>The address it listens on, with the port the kernel chose if 0 was asked for.</summary>
     public EndPoint LocalEndPoint { get; }
 
+    /// <summary>The descriptor, to be sent to another process, for instance; -1 once disposed. It stays this listener's own: do not close it.</summary>
+    public int FileDescriptor => _loop.Driver.DescriptorOf(_token);
+
     /// <summary>How often accepting paused for lack of descriptors or memory.</summary>
     public long Pauses { get; private set; }
 
@@ -100,6 +103,31 @@ public sealed class Listener : IDisposable
                 Unlink(kernel, path);
             throw;
         }
+    }
+
+    /// <summary>
+    /// Takes over a stream socket that listens already, as socket activation hands over (<see cref="InheritedDescriptors"/>), on the current loop. It
+    /// is made non-blocking, and is this listener's from here on. The path of a unix socket stays when the listener is disposed: who made it removes it.
+    /// </summary>
+    /// <param name="fileDescriptor">A TCP or unix socket.</param>
+    /// <param name="noDelay">TCP_NODELAY on accepted connections. Defaults to true.</param>
+    /// <exception cref="KernelException">ENOTSOCK: not a socket; EBADF: not open; ENOSPC: the loop has no room. It is then still the caller's.</exception>
+    /// <exception cref="ArgumentException">Not a stream socket that listens. It is then still the caller's.</exception>
+    public static Listener FromDescriptor(int fileDescriptor, bool noDelay = true)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(fileDescriptor);
+        EventLoop loop = EventLoop.Required;
+        Kernel kernel = loop.Kernel;
+        var domain = (SocketDomain)SocketCalls.GetOption(kernel, fileDescriptor, SocketLevel.Socket, SocketOption.SocketDomain);
+        var type = (SocketKind)SocketCalls.GetOption(kernel, fileDescriptor, SocketLevel.Socket, SocketOption.SocketType);
+        if (type != SocketKind.Stream || domain is not (SocketDomain.Inet or SocketDomain.Inet6 or SocketDomain.Unix))
+            throw new ArgumentException($"fd {fileDescriptor} is no stream socket, TCP or unix.", nameof(fileDescriptor));
+        if (SocketCalls.GetOption(kernel, fileDescriptor, SocketLevel.Socket, SocketOption.SocketAcceptConnections) == 0)
+            throw new ArgumentException($"fd {fileDescriptor} does not listen: hand over a socket after listen(2), or use Connection.FromDescriptor.", nameof(fileDescriptor));
+        SocketCalls.MakeOurs(kernel, fileDescriptor);
+        if (noDelay && domain != SocketDomain.Unix)
+            SocketCalls.SetOption(kernel, fileDescriptor, SocketLevel.Tcp, SocketOption.TcpNoDelay, 1);
+        return new Listener(loop, fileDescriptor, domain == SocketDomain.Unix ? DescriptorKind.Socket : DescriptorKind.Tcp, null);
     }
 
     // A path left behind by a process that is gone refuses connections. So does a file that is no socket at all: but that can be opened,

@@ -34,4 +34,13 @@ internal static unsafe class SocketCalls
         KernelException.Check(kernel.GetPeerName(fd, address.Pointer, &address.Length), "getpeername", fd);
         return address.ToEndPoint();
     }
+
+    /// <summary>Makes a socket that something else has opened non-blocking and close-on-exec.</summary>
+    internal static void MakeOurs(Kernel kernel, int fd)
+    {
+        const int CloseOnExec = 1; // FD_CLOEXEC
+        int flags = KernelException.Check(kernel.Fcntl(fd, FcntlCommand.GetStatusFlags, 0), "fcntl(F_GETFL)", fd);
+        KernelException.Check(kernel.Fcntl(fd, FcntlCommand.SetStatusFlags, flags | (int)FileFlags.NonBlock), "fcntl(F_SETFL)", fd);
+        KernelException.Check(kernel.Fcntl(fd, FcntlCommand.SetDescriptorFlags, CloseOnExec), "fcntl(F_SETFD)", fd);
+    }
 }

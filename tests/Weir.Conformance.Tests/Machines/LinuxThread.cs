@@ -6,10 +6,10 @@ namespace Weir.Conformance;
 /// <summary>A real thread, and what the kernel tells about it in /proc.</summary>
 internal sealed class LinuxThread(string name, DescriptorTable table) : MachineThread(name, table)
 {
-    // epoll_wait, epoll_pwait, epoll_pwait2, poll, ppoll, io_uring_enter
+    // epoll_wait, epoll_pwait, epoll_pwait2, poll, ppoll, io_uring_enter, waitid
     private static readonly string[] Waits = RuntimeInformation.ProcessArchitecture == Architecture.X64
-        ? ["232", "281", "441", "7", "271", "426"]
-        : ["22", "441", "73", "426"];
+        ? ["232", "281", "441", "7", "271", "426", "247"]
+        : ["22", "441", "73", "426", "95"];
 
     private readonly TaskCompletionSource _started = new();
     private Thread? _thread;

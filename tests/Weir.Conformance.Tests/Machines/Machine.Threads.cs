@@ -176,6 +176,30 @@ public abstract unsafe partial class Machine
 
     private protected abstract void EndChild(int process);
 
+    /// <summary>waitid(P_PIDFD): what it returned; if that is 0, then what it found: 0 nothing, else the code of siginfo_t and the status.</summary>
+    public Outcome WaitId(Fd fd, WaitFlags flags, MachineChild? child = null)
+    {
+        int result = Kernel.WaitId(fd.Number, flags, out ChildStatus status);
+        if (result == 0 && status.ProcessId != 0 && status.ProcessId != child?.Id)
+            Fail($"waitid({fd}) found another process");
+        return Call($"waitid({fd}, {flags})", result < 0 || status.ProcessId == 0 ? result : status.Code * 1000 + status.Status);
+    }
+
+    /// <summary>Sets O_NONBLOCK, as the only one of its status flags.</summary>
+    public Outcome SetNonBlocking(Fd fd) => Call($"fcntl({fd}, F_SETFL, O_NONBLOCK)", Kernel.Fcntl(fd.Number, FcntlCommand.SetStatusFlags, (nint)FileFlags.NonBlock));
+
+    /// <summary>pidfd_send_signal(2).</summary>
+    public Outcome SendSignal(Fd fd, int signal) => Call($"pidfd_send_signal({fd}, {signal})", Kernel.PidFdSendSignal(fd.Number, signal));
+
+    /// <summary>Returns when a child that is about to end has; it is not reaped yet.</summary>
+    public void AwaitExit(Fd fd)
+    {
+        Fd set = Epoll();
+        Add(set, fd, EpollEvents.In);
+        Wait(set, Forever).Is((fd, EpollEvents.In));
+        Close(set);
+    }
+
     /// <summary>Takes the exit status of a child.</summary>
     public Outcome Reap(MachineChild child) => Call("waitid()", ReapChild(child.Id));
 

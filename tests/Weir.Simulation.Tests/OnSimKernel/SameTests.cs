@@ -303,3 +303,43 @@ public class FdWatcherByHandleTestsLive : FdWatcherByHandleTests
 {
     protected override TestBed MakeBed() => new LiveBed();
 }
+
+[Stepped]
+public class DescriptorPassingTestsStepped : DescriptorPassingTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class DescriptorPassingTestsLive : DescriptorPassingTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class TimerDescriptorTestsStepped : Weir.Tests.TimerFdTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class TimerDescriptorTestsLive : Weir.Tests.TimerFdTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class InheritedDescriptorTestsStepped : InheritedDescriptorTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+[Stepped]
+public class ServiceNotifierTestsStepped : ServiceNotifierTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+[Stepped]
+public class AbstractAddressTestsStepped : AbstractAddressTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using Weir.Net;
 
 namespace Weir.Tests;
 
@@ -77,6 +79,30 @@ public unsafe class LedgerKernel(Kernel? inner = null) : CountingKernel(inner)
     }
 
     public override int PidFdOpen(int processId) => Note(base.PidFdOpen(processId), nameof(PidFdOpen));
+
+    public override nint ReceiveMessage(int fd, MessageHeader* message, MessageFlags flags)
+    {
+        nint result = base.ReceiveMessage(fd, message, flags);
+        if (result < 0)
+            return result;
+        foreach (ControlMessage entry in new ControlMessageReader(new ReadOnlySpan<byte>(message->Control, (int)message->ControlLength)))
+        {
+            if (!entry.Is(SocketLevel.Socket, ControlMessageType.SocketRights))
+                continue;
+            foreach (int received in MemoryMarshal.Cast<byte, int>(entry.Data))
+                Note(received, nameof(ReceiveMessage));
+        }
+
+        return result;
+    }
+
+    public override int Spawn(SpawnRequest* request)
+    {
+        int result = base.Spawn(request);
+        if (result >= 0)
+            Note(request->ProcessDescriptor, nameof(Spawn));
+        return result;
+    }
 
     public override int IoUringSetup(uint entries, IoUringParameters* parameters) => Note(base.IoUringSetup(entries, parameters), nameof(IoUringSetup));
 

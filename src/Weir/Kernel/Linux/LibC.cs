@@ -88,6 +88,8 @@ internal static unsafe partial class LibC
     [DllImport(Name)] internal static extern int posix_spawn_file_actions_destroy(byte* actions);
     [DllImport(Name)] internal static extern int posix_spawn_file_actions_adddup2(byte* actions, int fd, int newFd);
     [DllImport(Name)] internal static extern int posix_spawn_file_actions_addchdir_np(byte* actions, byte* path);
+    [DllImport(Name)] internal static extern int posix_spawn_file_actions_addclosefrom_np(byte* actions, int from);
+    [DllImport(Name)] internal static extern int kill(int processId, int signal);
     [DllImport(Name)] internal static extern int waitid(int kind, uint id, byte* information, int flags);
 
     [DllImport(Name)] internal static extern nint mmap(void* address, nuint length, int protection, int flags, int fd, long offset);

@@ -7,7 +7,45 @@ internal sealed unsafe partial class LinuxKernel
     // posix_spawnattr_t has 336 bytes and posix_spawn_file_actions_t 80 in glibc, 336 and 80 in musl.
     private const int OpaqueSize = 1024;
 
+    // Whether the C library can close all descriptors from a number on (glibc 2.34). Starts hopeful; the first failure settles it.
+    private static volatile bool s_hasCloseFrom = true;
+
     public override int Spawn(SpawnRequest* request)
+    {
+        request->ProcessDescriptor = -1;
+        // Set aside before anything runs: who has no descriptor for a child must not start one.
+        int reserved = PidFdOpen(Environment.ProcessId);
+        if (reserved < 0)
+            return reserved;
+        int processId = Start(request);
+        LibC.close(reserved);
+        if (processId < 0)
+            return processId;
+        // The number is the child's as long as nobody has reaped it, and nobody but us knows of it.
+        int pidFd = PidFdOpen(processId);
+        if (pidFd < 0 && pidFd != -(int)Errno.ESRCH)
+        {
+            // Another thread has taken what was set aside.
+            Undo(processId);
+            return pidFd;
+        }
+
+        request->ProcessDescriptor = Math.Max(pidFd, -1);
+        return processId;
+    }
+
+    private static void Undo(int processId)
+    {
+        const int KillSignal = 9, ById = 1; // SIGKILL, P_PID
+        byte* information = stackalloc byte[ChildStatusSize];
+        LibC.kill(processId, KillSignal);
+        while (Result(LibC.waitid(ById, (uint)processId, information, (int)WaitFlags.Exited)) == -(int)Errno.EINTR)
+        {
+            // A signal to this process is no reason to leave the child's remains.
+        }
+    }
+
+    private static int Start(SpawnRequest* request)
     {
         byte* attributes = stackalloc byte[OpaqueSize];
         byte* actions = stackalloc byte[OpaqueSize];
@@ -49,7 +87,26 @@ internal sealed unsafe partial class LinuxKernel
             error = Become(actions, request->StandardOutput, 1);
         if (error == 0)
             error = Become(actions, request->StandardError, 2);
+        if (error == 0)
+            error = CloseOthers(actions);
         return error;
+    }
+
+    // All that is opened through the door is close-on-exec; what else this process has open need not be. Where the C library is too old,
+    // such a descriptor reaches the child.
+    private static int CloseOthers(byte* actions)
+    {
+        if (!s_hasCloseFrom)
+            return 0;
+        try
+        {
+            return LibC.posix_spawn_file_actions_addclosefrom_np(actions, 3);
+        }
+        catch (EntryPointNotFoundException)
+        {
+            s_hasCloseFrom = false;
+            return 0;
+        }
     }
 
     // dup2 makes a duplicate that survives exec, which the original, close-on-exec like all, does not.

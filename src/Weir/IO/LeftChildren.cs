@@ -1,0 +1,41 @@
+namespace Weir;
+
+/// <summary>
+/// Children that still ran when their loop ended. Nobody waits for them any more; whenever another child is started, those that have ended
+/// since are reaped, so that they do not stay zombies.
+/// </summary>
+internal static class LeftChildren
+{
+    private static readonly Lock Gate = new();
+    private static readonly List<(Kernel Kernel, int PidFd)> Children = [];
+
+    /// <summary>Takes over the pidfd of a child; reaps it at once if it has ended. Any thread.</summary>
+    internal static void AddUnlessEnded(Kernel kernel, int pidFd)
+    {
+        if (TryReap(kernel, pidFd))
+            return;
+        lock (Gate)
+            Children.Add((kernel, pidFd));
+    }
+
+    /// <summary>Reaps those that have ended. Any thread.</summary>
+    internal static void Sweep()
+    {
+        lock (Gate)
+            Children.RemoveAll(static child => TryReap(child.Kernel, child.PidFd));
+    }
+
+    // False: it runs. True: it has been reaped, by us or by another, and its descriptor closed.
+    private static bool TryReap(Kernel kernel, int pidFd)
+    {
+        int result;
+        ChildStatus status;
+        do
+            result = kernel.WaitId(pidFd, WaitFlags.Exited | WaitFlags.NoHang, out status);
+        while (result == -(int)Errno.EINTR);
+        if (result == 0 && status.ProcessId == 0)
+            return false;
+        kernel.Close(pidFd);
+        return true;
+    }
+}

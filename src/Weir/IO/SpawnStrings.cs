@@ -1,0 +1,45 @@
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Weir;
+
+/// <summary>Strings as exec takes them: zero-terminated, and arrays of them that end with null. All in memory that does not move.</summary>
+internal sealed unsafe class SpawnStrings : IDisposable
+{
+    private readonly List<nint> _blocks = [];
+
+    /// <exception cref="ArgumentException">It has a zero character in it.</exception>
+    internal byte* Add(string text, string what)
+    {
+        if (text.Contains('\0'))
+            throw new ArgumentException($"{what} has a zero character in it, which would end it there.", what);
+        int length = Encoding.UTF8.GetByteCount(text);
+        byte* block = Allocate(length + 1);
+        Encoding.UTF8.GetBytes(text, new Span<byte>(block, length));
+        block[length] = 0;
+        return block;
+    }
+
+    internal byte** AddAll(IReadOnlyList<string> texts, string what)
+    {
+        var array = (byte**)Allocate((texts.Count + 1) * sizeof(byte*));
+        for (int i = 0; i < texts.Count; i++)
+            array[i] = Add(texts[i] ?? throw new ArgumentException($"{what} has a null in it.", what), what);
+        array[texts.Count] = null;
+        return array;
+    }
+
+    private byte* Allocate(int size)
+    {
+        nint block = Marshal.AllocHGlobal(size);
+        _blocks.Add(block);
+        return (byte*)block;
+    }
+
+    public void Dispose()
+    {
+        foreach (nint block in _blocks)
+            Marshal.FreeHGlobal(block);
+        _blocks.Clear();
+    }
+}
