@@ -45,6 +45,8 @@ public sealed class KernelException : IOException
         Errno.ENOMEM when call.StartsWith("io_uring", StringComparison.Ordinal) => "no memory for a ring, or none that may be locked; raise `ulimit -l`",
         Errno.EPERM when call.StartsWith("epoll_ctl", StringComparison.Ordinal)
             => "this kind of file cannot be polled (regular files and directories are always ready); read and write it directly",
+        Errno.EACCES when call.StartsWith("send", StringComparison.Ordinal)
+            => "a broadcast address needs the option Broadcast; a unix path the right to write to it",
         Errno.EACCES => "permission denied; check the rights on the path, or use a port above 1023",
         Errno.ENOENT when call.StartsWith("connect", StringComparison.Ordinal) => "no such socket; check the path and that its server runs",
         Errno.ENOENT when call.StartsWith("epoll_ctl", StringComparison.Ordinal) => "the descriptor is not registered; it was closed or never added",
@@ -59,6 +61,8 @@ public sealed class KernelException : IOException
         Errno.EPIPE => "the peer has closed its reading side",
         Errno.ETIMEDOUT => "the peer did not answer in time",
         Errno.EHOSTUNREACH or Errno.ENETUNREACH => "no route to that address",
+        Errno.EMSGSIZE => "the datagram is larger than the socket's buffer or its protocol allows; it was not sent",
+        Errno.EDESTADDRREQ => "the socket is connected to nobody; name a receiver or connect it",
         Errno.ENOTCONN => "the socket is not connected",
         Errno.ENOTSOCK => "the descriptor is not a socket",
         Errno.EMFILE => "this process has no descriptors left; raise `ulimit -n`",
