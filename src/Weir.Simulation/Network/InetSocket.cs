@@ -17,8 +17,6 @@ internal abstract class InetSocket : SimSocket, IPortOwner
     // Options that the door has no names for.
     private const SocketOption OobInline = (SocketOption)10;
     private const SocketOption BindToDevice = (SocketOption)25;
-    private const SocketOption IpAddMembership = (SocketOption)35;
-    private const SocketOption Ipv6AddMembership = (SocketOption)20;
 
     private bool _reusesAddress;
     private bool _reusesPort;
@@ -197,7 +195,7 @@ internal abstract class InetSocket : SimSocket, IPortOwner
             throw new NotSupportedException("not emulated: SO_RCVTIMEO, SO_SNDTIMEO");
         if (level == SocketLevel.Socket && option == BindToDevice)
             throw new NotSupportedException("not emulated: SO_BINDTODEVICE");
-        if ((level, option) is (SocketLevel.Ip, IpAddMembership) or (SocketLevel.Ipv6, Ipv6AddMembership))
+        if ((level, option) is (SocketLevel.Ip, SocketOption.IpAddMembership) or (SocketLevel.Ipv6, SocketOption.Ipv6AddMembership))
             throw new NotSupportedException("not emulated: multicast");
         if (level == SocketLevel.Ipv6 && Domain != SocketDomain.Inet6)
             return -(int)Errno.ENOPROTOOPT;

@@ -53,6 +53,10 @@ internal sealed class Packet
     internal InetEndPoint Source;
     internal InetEndPoint Destination;
 
+    /// <summary>Of a datagram: its time to live, and when it arrived.</summary>
+    internal int Hops;
+    internal long ArrivedAt;
+
     /// <summary>Where its bytes lie in the shared ones.</summary>
     internal int Offset;
 

@@ -1,7 +1,7 @@
 namespace Weir.Simulation;
 
 /// <summary>A UDP socket: net/ipv4/udp.c.</summary>
-internal sealed class UdpSocket : InetSocket
+internal sealed partial class UdpSocket : InetSocket
 {
     private const int LargestV4 = 65_507; // what an IP packet holds besides the headers
     private const int LargestV6 = 65_527;
@@ -147,6 +147,10 @@ internal sealed class UdpSocket : InetSocket
             return Error(Errno.EDESTADDRREQ);
         }
 
+        int hops = HopsFor(target.Address);
+        error = TakeControls(extras?.Controls, target, ref source, ref hops);
+        if (error < 0)
+            return error;
         int length = (int)buffer.Length;
         if (length > (target.Address.IsV4 ? LargestV4 : LargestV6))
             return Error(Errno.EMSGSIZE);
@@ -158,6 +162,7 @@ internal sealed class UdpSocket : InetSocket
         packet.Kind = PacketKind.Udp;
         packet.Source = LocalEnd with { Address = source };
         packet.Destination = target;
+        packet.Hops = hops;
         packet.Allocate(Math.Max(1, length));
         if (!buffer.Take(packet.FreeSpace[..length]))
         {
@@ -203,6 +208,7 @@ internal sealed class UdpSocket : InetSocket
         }
 
         _receivedMemory += size;
+        packet.ArrivedAt = World.Now;
         _received.Add(packet);
         WaitQueue.Wake(Readable);
     }
@@ -247,6 +253,7 @@ internal sealed class UdpSocket : InetSocket
             extras.Address = packet.Source.Write(Domain);
             if (!fits)
                 extras.Flags |= Truncated;
+            extras.Controls = ControlsOf(packet);
         }
 
         if ((flags & MessageFlags.Peek) == 0)
@@ -264,24 +271,6 @@ internal sealed class UdpSocket : InetSocket
         if (request is not (InputQueued or OutputQueued))
             return base.Ioctl(request, argument);
         return PutInt(argument, request == InputQueued ? _received.First?.Length ?? 0 : 0);
-    }
-
-    // Options
-
-    internal override int GetOption(SocketLevel level, SocketOption option, Span<byte> value, out int length)
-    {
-        length = 0;
-        return level == SocketLevel.Tcp ? -(int)Errno.EOPNOTSUPP : base.GetOption(level, option, value, out length);
-    }
-
-    internal override int SetOption(SocketLevel level, SocketOption option, ReadOnlySpan<byte> value)
-        => level == SocketLevel.Tcp ? -(int)Errno.ENOPROTOOPT : base.SetOption(level, option, value);
-
-    protected override void OnBufferOptionChanged(SocketOption option)
-    {
-        base.OnBufferOptionChanged(option);
-        if (option == SocketOption.SocketSendBuffer)
-            WaitQueue.Wake(Writable);
     }
 
     protected override void Release()

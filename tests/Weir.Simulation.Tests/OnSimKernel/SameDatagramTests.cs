@@ -36,3 +36,14 @@ public class DatagramBatchTestsLive : DatagramBatchTests
 {
     protected override TestBed MakeBed() => new LiveBed();
 }
+
+[Stepped]
+public class DatagramAncillaryTestsStepped : DatagramAncillaryTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class DatagramAncillaryTestsLive : DatagramAncillaryTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
