@@ -3,7 +3,7 @@
 //   udpgen --port N --bytes N --seconds S [--warmup S] [--pid N] [--window N] [--sink]
 //
 // Keeps WINDOW datagrams under way (what comes back is sent anew) and counts those that return while it measures; what does not
-// return within a tenth of a second is lost and replaced. With --sink it sends as fast as it can, waits for no answer, and says
+// return within half a second is lost and replaced. With --sink it sends as fast as it can, waits for no answer, and says
 // nothing. One line on stdout otherwise; the CPU time is that of process --pid.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -108,7 +108,7 @@ int main(int argc, char **argv) {
         } else {
             if (errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED) die("recvmmsg");
             struct pollfd ready = {fd, POLLIN, 0};
-            if (poll(&ready, 1, 100) == 0) {
+            if (poll(&ready, 1, 500) == 0) {
                 lost += under_way;
                 under_way = 0;
             }
