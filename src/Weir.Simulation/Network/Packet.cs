@@ -57,6 +57,9 @@ internal sealed class Packet
     internal int Hops;
     internal long ArrivedAt;
 
+    /// <summary>Of a datagram: the number of the interface that it comes in through.</summary>
+    internal int Interface;
+
     /// <summary>Where its bytes lie in the shared ones.</summary>
     internal int Offset;
 

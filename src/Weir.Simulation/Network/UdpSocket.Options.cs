@@ -6,7 +6,6 @@ namespace Weir.Simulation;
 internal sealed partial class UdpSocket
 {
     private const int DefaultHops = 64; // net.ipv4.ip_default_ttl
-    private const int LoopbackIndex = 1, NetworkIndex = 2; // of the interfaces
     private const int V4InfoSize = 12, V6InfoSize = 20;
 
     private int _hopsV4 = -1; // -1: the default
@@ -61,6 +60,8 @@ internal sealed partial class UdpSocket
         if (value.Length < sizeof(int) || (level == SocketLevel.Ipv6 && Domain != SocketDomain.Inet6))
             return base.SetOption(level, option, value);
         int number = BinaryPrimitives.ReadInt32LittleEndian(value);
+        if (SetGroupOption(level, option, value) is { } result)
+            return result;
         switch (level, option)
         {
             case (SocketLevel.Socket, SocketOption.SocketTimestampNanoseconds):
@@ -117,6 +118,10 @@ internal sealed partial class UdpSocket
         if (option == SocketOption.SocketSendBuffer)
             WaitQueue.Wake(Writable);
     }
+
+    private int MulticastHopsFor(IpAddress group) => group.IsV4 ? _multicastHopsV4 : _multicastHopsV6;
+
+    private bool Loops(IpAddress group) => group.IsV4 ? _multicastLoopV4 : _multicastLoopV6;
 
     private int HopsFor(IpAddress target) => (target.IsV4 ? _hopsV4 : _hopsV6) is var hops && hops < 0 ? DefaultHops : hops;
 
@@ -179,7 +184,7 @@ internal sealed partial class UdpSocket
             return null;
         var controls = new List<ControlEntry>();
         IpAddress to = packet.Destination.Address;
-        int index = packet.Path == null ? LoopbackIndex : NetworkIndex;
+        int index = packet.Interface;
         if (_tellsTime)
         {
             byte[] time = new byte[16];

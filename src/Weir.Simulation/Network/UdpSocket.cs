@@ -131,6 +131,7 @@ internal sealed partial class UdpSocket : InetSocket
             return Error(Errno.EINVAL);
         InetEndPoint target = RemoteEnd;
         IpAddress source = LocalEnd.Address;
+        int group = 0; // the interface, if it goes to one
         if (extras?.Address is { } address)
         {
             error = ReadTarget(address, out target);
@@ -138,7 +139,7 @@ internal sealed partial class UdpSocket : InetSocket
                 return error;
             if (target.Port == 0)
                 return Error(Errno.EINVAL);
-            error = Resolve(ref target, out source);
+            error = target.Address.IsMulticast ? ResolveGroup(target.Address, out group, out source) : Resolve(ref target, out source);
             if (error < 0)
                 return error;
         }
@@ -147,7 +148,7 @@ internal sealed partial class UdpSocket : InetSocket
             return Error(Errno.EDESTADDRREQ);
         }
 
-        int hops = HopsFor(target.Address);
+        int hops = group != 0 ? MulticastHopsFor(target.Address) : HopsFor(target.Address);
         error = TakeControls(extras?.Controls, target, ref source, ref hops);
         if (error < 0)
             return error;
@@ -163,6 +164,7 @@ internal sealed partial class UdpSocket : InetSocket
         packet.Source = LocalEnd with { Address = source };
         packet.Destination = target;
         packet.Hops = hops;
+        packet.Interface = group != 0 ? group : Stack.IsLocal(target.Address) ? NetStack.LoopbackIndex : NetStack.NetworkIndex;
         packet.Allocate(Math.Max(1, length));
         if (!buffer.Take(packet.FreeSpace[..length]))
         {
@@ -173,7 +175,10 @@ internal sealed partial class UdpSocket : InetSocket
         packet.Length = length;
         // The device has it, and with that it is no longer the socket's: sock_wfree.
         WaitQueue.Wake(Writable);
-        Stack.Transmit(packet);
+        if (group != 0)
+            Stack.TransmitToGroup(packet, Loops(target.Address));
+        else
+            Stack.Transmit(packet);
         return length;
     }
 
@@ -182,6 +187,8 @@ internal sealed partial class UdpSocket : InetSocket
     /// <summary>How well it fits a packet; 0: it is not for it.</summary>
     internal int ScoreFor(InetEndPoint local, InetEndPoint remote)
     {
+        if (LocalEnd.Address.IsMulticast)
+            return 0;
         int score = ScoreForAddress(local.Address);
         if (score == 0 || !IsConnected)
             return score;
@@ -276,6 +283,7 @@ internal sealed partial class UdpSocket : InetSocket
     protected override void Release()
     {
         ReleasePort();
+        LeaveGroups();
         Network.Free(ref _received);
     }
 }
