@@ -238,13 +238,11 @@ public sealed partial class DatagramSocket : IDisposable
 
     private void CloseOnLoop()
     {
-        int fd = _loop.Driver.DescriptorOf(_token);
-        if (fd < 0)
+        if (_loop.Driver.DescriptorOf(_token) < 0)
             return;
         // Before the close: from then on somebody else may take the path.
         RemovePath();
-        _loop.Driver.Unregister(_token);
-        _loop.Kernel.Close(fd);
+        _loop.Driver.Close(_token);
     }
 
     private void RemovePath()

@@ -10,7 +10,12 @@ public class DatagramAllocationTests : DatagramTestBase
     private const int WarmUps = 5000, Count = 2000;
 
     // Nothing between the loop and the system call.
-    protected override LoopOptions MakeOptions() => new() { Kernel = InnerKernel };
+    protected override LoopOptions MakeOptions()
+    {
+        LoopOptions options = base.MakeOptions();
+        options.Kernel = InnerKernel;
+        return options;
+    }
 
     [Theory]
     [MemberData(nameof(Families))]

@@ -153,7 +153,7 @@ public class DatagramSocketWaitTests : DatagramTestBase
     });
 
     [Fact]
-    public void A_loop_that_cannot_take_it_leaves_nothing_behind() => Run(() =>
+    public virtual void A_loop_that_cannot_take_it_leaves_nothing_behind() => Run(() =>
     {
         EndPoint address = AddressOf("unix");
         foreach (int earlier in (int[])[0, 1])
