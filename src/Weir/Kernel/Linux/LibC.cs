@@ -48,9 +48,6 @@ internal static unsafe partial class LibC
     [DllImport(Name)] internal static extern nint recvmsg(int fd, MessageHeader* message, int flags);
     [DllImport(Name)] internal static extern nint sendmsg(int fd, MessageHeader* message, int flags);
 
-    [DllImport(Name, EntryPoint = "recvmsg"), SuppressGCTransition] internal static extern nint recvmsg_now(int fd, MessageHeader* message, int flags);
-    [DllImport(Name, EntryPoint = "sendmsg"), SuppressGCTransition] internal static extern nint sendmsg_now(int fd, MessageHeader* message, int flags);
-
     [DllImport(Name)] internal static extern int recvmmsg(int fd, MessageEntry* messages, uint count, int flags, TimeSpec* timeout);
     [DllImport(Name)] internal static extern int sendmmsg(int fd, MessageEntry* messages, uint count, int flags);
 

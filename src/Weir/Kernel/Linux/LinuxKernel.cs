@@ -105,15 +105,9 @@ internal sealed unsafe partial class LinuxKernel : Kernel
     public override nint Send(int fd, void* buffer, nuint length, MessageFlags flags)
         => Result(IsShort(length, flags) ? LibC.send_now(fd, buffer, length, (int)flags) : LibC.send(fd, buffer, length, (int)flags));
 
-    // One buffer: a datagram as a rule. A bad pointer is for the kernel to find.
-    private static bool IsShort(MessageHeader* message, MessageFlags flags)
-        => (flags & MessageFlags.DontWait) != 0 && message != null && message->VectorCount == 1 && message->Vectors != null && IsShort(message->Vectors->Length, flags);
+    public override nint ReceiveMessage(int fd, MessageHeader* message, MessageFlags flags) => Result(LibC.recvmsg(fd, message, (int)flags));
 
-    public override nint ReceiveMessage(int fd, MessageHeader* message, MessageFlags flags)
-        => Result(IsShort(message, flags) ? LibC.recvmsg_now(fd, message, (int)flags) : LibC.recvmsg(fd, message, (int)flags));
-
-    public override nint SendMessage(int fd, MessageHeader* message, MessageFlags flags)
-        => Result(IsShort(message, flags) ? LibC.sendmsg_now(fd, message, (int)flags) : LibC.sendmsg(fd, message, (int)flags));
+    public override nint SendMessage(int fd, MessageHeader* message, MessageFlags flags) => Result(LibC.sendmsg(fd, message, (int)flags));
 
     public override int ReceiveMessages(int fd, MessageEntry* messages, uint count, MessageFlags flags)
         => Result(LibC.recvmmsg(fd, messages, count, (int)flags, null));
