@@ -73,6 +73,16 @@ internal static class CommandLine
         return command;
     }
 
+    /// <summary>The servers that <c>udp</c> starts in processes of their own.</summary>
+    public static Command ForUdpServer()
+    {
+        var name = new Argument<string>("name");
+        var command = new Command("udp-server", "A server of the udp benchmark.") { Hidden = true };
+        command.Add(name);
+        command.SetAction(arguments => UdpServer.Run(arguments.GetRequiredValue(name)));
+        return command;
+    }
+
     private static void Positive<T>(T? value, Option option, System.CommandLine.Parsing.OptionResult result)
         where T : struct, System.Numerics.INumber<T>
     {

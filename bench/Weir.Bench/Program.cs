@@ -12,6 +12,7 @@ IBenchmark[] benchmarks =
     new SyscallsBenchmark(),
     new PostsBenchmark(),
     new ProxyBenchmark(),
+    new UdpBenchmark(),
 ];
 
 // Servers are children: none may outlive this process, however it ends.
@@ -26,6 +27,7 @@ foreach (IBenchmark benchmark in benchmarks)
 }
 
 root.Add(CommandLine.ForIdleServer());
+root.Add(CommandLine.ForUdpServer());
 return root.Parse(args).Invoke();
 
 static void Stop(PosixSignalContext context)

@@ -14,9 +14,15 @@ internal sealed class MessageExtras
     /// <summary>Who sent it (SCM_CREDENTIALS); null: it is not said.</summary>
     internal UnixCredentials? Credentials;
 
+    /// <summary>Control messages of other levels than sockets', to be sent or received, in order; null: none.</summary>
+    internal List<ControlEntry>? Controls;
+
     /// <summary>What the receiver learns in msg_flags.</summary>
     internal MessageFlags Flags;
 }
+
+/// <summary>A control message.</summary>
+internal readonly record struct ControlEntry(SocketLevel Level, int Type, byte[] Data);
 
 /// <summary>
 /// A socket of any family: what the door needs of it. Addresses are the bytes of a sockaddr; derived classes return results or negated

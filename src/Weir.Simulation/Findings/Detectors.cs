@@ -142,12 +142,12 @@ internal sealed partial class Detectors
     {
         var traits = new Traits[byte.MaxValue + 1];
         foreach (SystemCall call in (SystemCall[])
-            [SystemCall.Read, SystemCall.ReadV, SystemCall.Receive, SystemCall.ReceiveMessage, SystemCall.Accept4, SystemCall.Splice])
+            [SystemCall.Read, SystemCall.ReadV, SystemCall.Receive, SystemCall.ReceiveMessage, SystemCall.ReceiveMessages, SystemCall.Accept4, SystemCall.Splice])
         {
             traits[(int)call] = Traits.Reads;
         }
 
-        foreach (SystemCall call in (SystemCall[])[SystemCall.Write, SystemCall.WriteV, SystemCall.Send, SystemCall.SendMessage])
+        foreach (SystemCall call in (SystemCall[])[SystemCall.Write, SystemCall.WriteV, SystemCall.Send, SystemCall.SendMessage, SystemCall.SendMessages])
             traits[(int)call] = Traits.Writes;
         foreach (SystemCall call in (SystemCall[])[SystemCall.EpollWait, SystemCall.EpollPWait2, SystemCall.Poll])
             traits[(int)call] = Traits.Waits;

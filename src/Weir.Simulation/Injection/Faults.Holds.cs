@@ -123,6 +123,22 @@ internal sealed unsafe partial class Faults
         _ => parts,
     };
 
+    /// <summary>How many messages of a batch are tried, of those asked for: all, unless a fault has the others arrive, or find room, later.</summary>
+    internal uint Fewer(SimFile file, bool writes, uint count)
+    {
+        SimFault fault = writes ? SimFault.ShortWrite : SimFault.ShortRead;
+        if (!_active || count < 2 || !file.IsNonBlocking || _rules[(int)fault] == null || (file.Readiness & Announced) != 0)
+            return count;
+        SimThread? thread = _world.CurrentThread;
+        if (Strikes(fault, thread, thread!.Call, file) is not { } rule)
+            return count;
+        uint taken = (uint)TakenPart(count - 1);
+        Note(fault, file, $"at most {taken} of {count} messages");
+        (_after, _afterFile, _afterDelay) = (writes ? Afterwards.HoldRoom : Afterwards.HoldArrivals, file, Draw(rule));
+        _afterCut = (nint)taken;
+        return taken;
+    }
+
     // To whole vectors, or to a part of the first.
     private void Cut(ref IoVector* vectors, ref int count, IoVector* room, nuint taken)
     {

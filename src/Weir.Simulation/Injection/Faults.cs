@@ -95,8 +95,9 @@ internal sealed unsafe partial class Faults
 
         error = call switch
         {
-            SystemCall.Read or SystemCall.ReadV or SystemCall.Receive or SystemCall.ReceiveMessage or SystemCall.Accept4 => BeforeTaking(thread, call, file),
-            SystemCall.Write or SystemCall.WriteV or SystemCall.Send or SystemCall.SendMessage => BeforePutting(thread, call, file),
+            SystemCall.Read or SystemCall.ReadV or SystemCall.Receive or SystemCall.ReceiveMessage or SystemCall.ReceiveMessages
+                or SystemCall.Accept4 => BeforeTaking(thread, call, file),
+            SystemCall.Write or SystemCall.WriteV or SystemCall.Send or SystemCall.SendMessage or SystemCall.SendMessages => BeforePutting(thread, call, file),
             SystemCall.Splice => WaitWhileHeld(thread, file, Arrivals),
             _ => Errno.None,
         };
@@ -192,7 +193,7 @@ internal sealed unsafe partial class Faults
     private static Errno MemoryError(SystemCall call, int fd, SimFile? file) => call switch
     {
         SystemCall.Socket or SystemCall.SocketPair => Errno.ENOBUFS,
-        SystemCall.Send or SystemCall.SendMessage or SystemCall.Write or SystemCall.WriteV
+        SystemCall.Send or SystemCall.SendMessage or SystemCall.SendMessages or SystemCall.Write or SystemCall.WriteV
             when file is SimSocket socket && (socket.Domain == SocketDomain.Unix || socket.Type == SocketKind.Datagram) => Errno.ENOBUFS,
         SystemCall.EpollCreate1 or SystemCall.EventFd or SystemCall.TimerFdCreate or SystemCall.Pipe2 or SystemCall.IoUringSetup => Errno.ENOMEM,
         SystemCall.SignalFd when fd < 0 => Errno.ENOMEM,

@@ -8,14 +8,14 @@ public enum SimFault
 {
     /// <summary>
     /// A read of a pipe or stream socket brings less than there is, at least 1 byte. The rest arrives later, with an edge of its own: a short read does
-    /// mean that nothing more was there (epoll(7), question 9). Non-blocking files only; not once the end, an error or urgent data has been announced,
+    /// mean that nothing more was there (epoll(7), question 9). recvmmsg brings fewer messages than there are, at least 1. Non-blocking files only; not once the end, an error or urgent data has been announced,
     /// and not under MSG_PEEK or MSG_WAITALL.
     /// </summary>
     ShortRead,
 
     /// <summary>
     /// A non-blocking write takes less than it was given: any part on TCP, whole pages (4096 bytes) on pipes, whole buffers (36,544 bytes) on unix
-    /// sockets, so that what fits into one of those stays whole. Then there is no room for a while, and an edge when there is.
+    /// sockets, so that what fits into one of those stays whole. sendmmsg takes fewer messages than it was given, at least 1. Then there is no room for a while, and an edge when there is.
     /// </summary>
     ShortWrite,
 

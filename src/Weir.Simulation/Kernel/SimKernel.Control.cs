@@ -32,6 +32,11 @@ public sealed unsafe partial class SimKernel
                 if (error < 0)
                     return error;
             }
+            else
+            {
+                var data = new ReadOnlySpan<byte>(header + ControlHeader, (int)(length - ControlHeader));
+                (extras.Controls ??= []).Add(new ControlEntry((SocketLevel)(*(int*)(header + 8)), *(int*)(header + 12), data.ToArray()));
+            }
 
             at += (length + 7) & ~(nuint)7;
         }
@@ -80,7 +85,24 @@ public sealed unsafe partial class SimKernel
             PutCredentials(message, ref at, ref left, credentials);
         if (extras.Files is { Count: > 0 } files)
             PutFiles(message, ref at, ref left, files, flags);
+        foreach (ControlEntry entry in extras.Controls ?? [])
+            Put(message, ref at, ref left, entry);
         message->ControlLength = room - left;
+    }
+
+    // put_cmsg
+    private static void Put(MessageHeader* message, ref byte* at, ref nuint left, ControlEntry entry)
+    {
+        int length = ControlHeader + entry.Data.Length;
+        if (left < (nuint)length)
+            message->Flags |= MessageFlags.ControlTruncated;
+        if (left < ControlHeader)
+            return;
+        int written = (int)Math.Min(left, (nuint)length);
+        PutHeader(at, (nuint)written, entry.Type);
+        *(int*)(at + 8) = (int)entry.Level;
+        entry.Data.AsSpan(0, written - ControlHeader).CopyTo(new Span<byte>(at + ControlHeader, written - ControlHeader));
+        Advance(ref at, ref left, length);
     }
 
     // put_cmsg: what does not fit is cut off.

@@ -177,22 +177,27 @@ public sealed unsafe partial class SimKernel
     {
         using Call call = Begin(SystemCall.ReceiveMessage, fd);
         int error = FindSocket(call, fd, out SimSocket? socket);
-        if (error == 0 && !UserMemory.IsMapped(message, (nuint)sizeof(MessageHeader)))
-            error = -(int)Errno.EFAULT;
-        if (error < 0)
-            return call.Returns((nint)error);
+        return call.Returns(error < 0 ? error : ReceiveMessageOf(call, socket!, message, flags));
+    }
+
+    // ___sys_recvmsg
+    private nint ReceiveMessageOf(in Call call, SimSocket socket, MessageHeader* message, MessageFlags flags)
+    {
+        if (!UserMemory.IsMapped(message, (nuint)sizeof(MessageHeader)))
+            return -(int)Errno.EFAULT;
+        int error = 0;
         var extras = new MessageExtras();
         var user = new UserBuffer(message->Vectors, (int)message->VectorCount);
-        nint count = socket!.Receive(call.Thread, ref user, flags, extras);
+        nint count = socket.Receive(call.Thread, ref user, flags, extras);
         if (count < 0)
-            return call.Returns(count);
+            return count;
         message->Flags = extras.Flags | (flags & MessageFlags.CloseOnExec);
         if (message->Name != null)
             error = PutAddress(extras.Address ?? [], message->Name, &message->NameLength);
         else
             message->NameLength = 0;
         PutControl(message, extras, flags);
-        return call.Returns(error < 0 ? (nint)error : count);
+        return error < 0 ? error : count;
     }
 
     /// <inheritdoc/>
@@ -200,10 +205,15 @@ public sealed unsafe partial class SimKernel
     {
         using Call call = Begin(SystemCall.SendMessage, fd);
         int error = FindSocket(call, fd, out SimSocket? socket);
-        if (error == 0 && !UserMemory.IsMapped(message, (nuint)sizeof(MessageHeader)))
-            error = -(int)Errno.EFAULT;
-        if (error < 0)
-            return call.Returns((nint)error);
+        return call.Returns(error < 0 ? error : SendMessageOf(call, socket!, message, flags));
+    }
+
+    // ___sys_sendmsg
+    private nint SendMessageOf(in Call call, SimSocket socket, MessageHeader* message, MessageFlags flags)
+    {
+        if (!UserMemory.IsMapped(message, (nuint)sizeof(MessageHeader)))
+            return -(int)Errno.EFAULT;
+        int error = 0;
         var extras = new MessageExtras();
         if (message->Name != null)
         {
@@ -217,11 +227,11 @@ public sealed unsafe partial class SimKernel
         if (error == 0)
         {
             var user = new UserBuffer(message->Vectors, (int)message->VectorCount);
-            result = socket!.Send(call.Thread, ref user, flags, extras);
+            result = socket.Send(call.Thread, ref user, flags, extras);
         }
 
         extras.Files?.ForEach(file => file.Drop()); // those that no message has taken
-        return call.Returns(result);
+        return result;
     }
 
     /// <summary>What a call on a socket begins with. Not 0: what it returns, a fault that strikes or that there is no socket of this number.</summary>

@@ -17,8 +17,6 @@ internal abstract class InetSocket : SimSocket, IPortOwner
     // Options that the door has no names for.
     private const SocketOption OobInline = (SocketOption)10;
     private const SocketOption BindToDevice = (SocketOption)25;
-    private const SocketOption IpAddMembership = (SocketOption)35;
-    private const SocketOption Ipv6AddMembership = (SocketOption)20;
 
     private bool _reusesAddress;
     private bool _reusesPort;
@@ -92,12 +90,8 @@ internal abstract class InetSocket : SimSocket, IPortOwner
             return error;
         if (Domain == SocketDomain.Inet6 && wanted.Address.IsV4 && IsVersion6Only)
             return -(int)Errno.EINVAL;
-        if (!wanted.Address.IsAny && !Stack.IsLocal(wanted.Address))
-        {
-            if (wanted.Address.IsMulticast)
-                throw new NotSupportedException("not emulated: multicast");
+        if (!wanted.Address.IsAny && !Stack.IsLocal(wanted.Address) && !(wanted.Address.IsMulticast && Type == SocketKind.Datagram))
             return -(int)Errno.EADDRNOTAVAIL;
-        }
 
         if (!CanBind || PortNode != null)
             return -(int)Errno.EINVAL;
@@ -141,7 +135,9 @@ internal abstract class InetSocket : SimSocket, IPortOwner
             target = target with { Address = target.Address.IsV4 ? IpAddress.Loopback4 : IpAddress.Loopback6 };
         if (target.Address.IsV4 && Domain == SocketDomain.Inet6 && IsVersion6Only)
             return -(int)Errno.ENETUNREACH;
-        return Stack.Route(target.Address, LocalEnd.Address, out source);
+        // Who is bound to a group sends from the address of the interface.
+        IpAddress bound = LocalEnd.Address.IsMulticast ? AnyAddress : LocalEnd.Address;
+        return Stack.Route(target.Address, bound, out source);
     }
 
     internal override int LocalAddress(out byte[] address)
@@ -197,8 +193,6 @@ internal abstract class InetSocket : SimSocket, IPortOwner
             throw new NotSupportedException("not emulated: SO_RCVTIMEO, SO_SNDTIMEO");
         if (level == SocketLevel.Socket && option == BindToDevice)
             throw new NotSupportedException("not emulated: SO_BINDTODEVICE");
-        if ((level, option) is (SocketLevel.Ip, IpAddMembership) or (SocketLevel.Ipv6, Ipv6AddMembership))
-            throw new NotSupportedException("not emulated: multicast");
         if (level == SocketLevel.Ipv6 && Domain != SocketDomain.Inet6)
             return -(int)Errno.ENOPROTOOPT;
         if (value.Length < sizeof(int))

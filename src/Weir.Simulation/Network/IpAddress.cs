@@ -36,6 +36,13 @@ internal readonly record struct IpAddress(ulong High, ulong Low)
         return From(bytes[..length]);
     }
 
+    /// <summary>16 bytes in network order.</summary>
+    internal void WriteTo(Span<byte> bytes)
+    {
+        BinaryPrimitives.WriteUInt64BigEndian(bytes, High);
+        BinaryPrimitives.WriteUInt64BigEndian(bytes[8..], Low);
+    }
+
     internal IPAddress ToFramework()
     {
         Span<byte> bytes = stackalloc byte[16];

@@ -12,7 +12,7 @@ internal readonly record struct ConnectionKey(InetEndPoint Local, InetEndPoint R
 }
 
 /// <summary>The network stack of one machine: addresses and routes, ports, and who gets an arriving packet (net/ipv4, net/ipv6).</summary>
-internal sealed class NetStack
+internal sealed partial class NetStack
 {
     // net.ipv4.ip_local_port_range
     internal const int FirstEphemeralPort = 32768;
@@ -76,7 +76,7 @@ internal sealed class NetStack
     {
         source = bound;
         if (to.IsMulticast)
-            throw new NotSupportedException("not emulated: multicast");
+            throw new NotSupportedException("not emulated: connecting to a group, and TCP to one");
         if (!bound.IsAny && bound.IsV4 != to.IsV4)
             return -(int)Errno.ENETUNREACH;
         if (IsLocal(to))
@@ -110,6 +110,8 @@ internal sealed class NetStack
             return -1;
         }
 
+        if (packet.Destination.Address.IsMulticast)
+            throw new InvalidOperationException("A datagram to a group goes by TransmitToGroup.");
         if (!IsLocal(packet.Destination.Address))
             return Network.Send(this, packet, notBefore);
         Network.Deliver(this, packet);
@@ -129,6 +131,9 @@ internal sealed class NetStack
         {
             case PacketKind.Tcp:
                 ReceiveTcp(packet);
+                return;
+            case PacketKind.Udp when packet.Destination.Address.IsMulticast:
+                ReceiveForGroup(packet);
                 return;
             case PacketKind.Udp:
                 ReceiveUdp(packet);

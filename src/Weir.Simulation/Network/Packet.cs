@@ -53,6 +53,13 @@ internal sealed class Packet
     internal InetEndPoint Source;
     internal InetEndPoint Destination;
 
+    /// <summary>Of a datagram: its time to live, and when it arrived.</summary>
+    internal int Hops;
+    internal long ArrivedAt;
+
+    /// <summary>Of a datagram: the number of the interface that it comes in through.</summary>
+    internal int Interface;
+
     /// <summary>Where its bytes lie in the shared ones.</summary>
     internal int Offset;
 

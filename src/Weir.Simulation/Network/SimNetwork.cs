@@ -252,6 +252,30 @@ public sealed class SimNetwork
         return -1;
     }
 
+    /// <summary>Sends a datagram to all other machines; the packet stays the caller's.</summary>
+    internal void SendToAll(SimHost from, Packet packet)
+    {
+        foreach (SimHost to in _hosts)
+        {
+            if (to != from)
+                Path(from, to).Send(_world, Copy(packet), 0);
+        }
+    }
+
+    /// <summary>The same datagram once more, for another receiver.</summary>
+    internal Packet Copy(Packet packet)
+    {
+        Packet copy = Rent();
+        copy.Kind = packet.Kind;
+        copy.Source = packet.Source;
+        copy.Destination = packet.Destination;
+        copy.Hops = packet.Hops;
+        copy.Interface = packet.Interface;
+        copy.Path = packet.Path;
+        copy.ShareBytesOf(packet);
+        return copy;
+    }
+
     internal void Arrived(Packet packet)
     {
         if (packet.Path is { } path)

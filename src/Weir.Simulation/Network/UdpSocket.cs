@@ -1,7 +1,7 @@
 namespace Weir.Simulation;
 
 /// <summary>A UDP socket: net/ipv4/udp.c.</summary>
-internal sealed class UdpSocket : InetSocket
+internal sealed partial class UdpSocket : InetSocket
 {
     private const int LargestV4 = 65_507; // what an IP packet holds besides the headers
     private const int LargestV6 = 65_527;
@@ -131,6 +131,7 @@ internal sealed class UdpSocket : InetSocket
             return Error(Errno.EINVAL);
         InetEndPoint target = RemoteEnd;
         IpAddress source = LocalEnd.Address;
+        int group = 0; // the interface, if it goes to one
         if (extras?.Address is { } address)
         {
             error = ReadTarget(address, out target);
@@ -138,7 +139,7 @@ internal sealed class UdpSocket : InetSocket
                 return error;
             if (target.Port == 0)
                 return Error(Errno.EINVAL);
-            error = Resolve(ref target, out source);
+            error = target.Address.IsMulticast ? ResolveGroup(target.Address, out group, out source) : Resolve(ref target, out source);
             if (error < 0)
                 return error;
         }
@@ -147,6 +148,10 @@ internal sealed class UdpSocket : InetSocket
             return Error(Errno.EDESTADDRREQ);
         }
 
+        int hops = group != 0 ? MulticastHopsFor(target.Address) : HopsFor(target.Address);
+        error = TakeControls(extras?.Controls, target, ref source, ref hops);
+        if (error < 0)
+            return error;
         int length = (int)buffer.Length;
         if (length > (target.Address.IsV4 ? LargestV4 : LargestV6))
             return Error(Errno.EMSGSIZE);
@@ -158,6 +163,8 @@ internal sealed class UdpSocket : InetSocket
         packet.Kind = PacketKind.Udp;
         packet.Source = LocalEnd with { Address = source };
         packet.Destination = target;
+        packet.Hops = hops;
+        packet.Interface = group != 0 ? group : Stack.IsLocal(target.Address) ? NetStack.LoopbackIndex : NetStack.NetworkIndex;
         packet.Allocate(Math.Max(1, length));
         if (!buffer.Take(packet.FreeSpace[..length]))
         {
@@ -168,7 +175,10 @@ internal sealed class UdpSocket : InetSocket
         packet.Length = length;
         // The device has it, and with that it is no longer the socket's: sock_wfree.
         WaitQueue.Wake(Writable);
-        Stack.Transmit(packet);
+        if (group != 0)
+            Stack.TransmitToGroup(packet, Loops(target.Address));
+        else
+            Stack.Transmit(packet);
         return length;
     }
 
@@ -177,6 +187,8 @@ internal sealed class UdpSocket : InetSocket
     /// <summary>How well it fits a packet; 0: it is not for it.</summary>
     internal int ScoreFor(InetEndPoint local, InetEndPoint remote)
     {
+        if (LocalEnd.Address.IsMulticast)
+            return 0;
         int score = ScoreForAddress(local.Address);
         if (score == 0 || !IsConnected)
             return score;
@@ -203,6 +215,7 @@ internal sealed class UdpSocket : InetSocket
         }
 
         _receivedMemory += size;
+        packet.ArrivedAt = World.Now;
         _received.Add(packet);
         WaitQueue.Wake(Readable);
     }
@@ -247,6 +260,7 @@ internal sealed class UdpSocket : InetSocket
             extras.Address = packet.Source.Write(Domain);
             if (!fits)
                 extras.Flags |= Truncated;
+            extras.Controls = ControlsOf(packet);
         }
 
         if ((flags & MessageFlags.Peek) == 0)
@@ -266,27 +280,10 @@ internal sealed class UdpSocket : InetSocket
         return PutInt(argument, request == InputQueued ? _received.First?.Length ?? 0 : 0);
     }
 
-    // Options
-
-    internal override int GetOption(SocketLevel level, SocketOption option, Span<byte> value, out int length)
-    {
-        length = 0;
-        return level == SocketLevel.Tcp ? -(int)Errno.EOPNOTSUPP : base.GetOption(level, option, value, out length);
-    }
-
-    internal override int SetOption(SocketLevel level, SocketOption option, ReadOnlySpan<byte> value)
-        => level == SocketLevel.Tcp ? -(int)Errno.ENOPROTOOPT : base.SetOption(level, option, value);
-
-    protected override void OnBufferOptionChanged(SocketOption option)
-    {
-        base.OnBufferOptionChanged(option);
-        if (option == SocketOption.SocketSendBuffer)
-            WaitQueue.Wake(Writable);
-    }
-
     protected override void Release()
     {
         ReleasePort();
+        LeaveGroups();
         Network.Free(ref _received);
     }
 }

@@ -20,7 +20,7 @@ internal enum OperationKind : byte
 }
 
 /// <summary>One operation in one direction of one descriptor. A driver is handed it, keeps it while the kernel is not ready, and finishes it.</summary>
-internal sealed class IoOperation(WorkQueue queue) : LoopAwaitable(queue)
+internal class IoOperation(WorkQueue queue) : LoopAwaitable(queue)
 {
     /// <summary>The driver's name for the descriptor.</summary>
     internal ulong Token;

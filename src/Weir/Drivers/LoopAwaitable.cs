@@ -82,6 +82,9 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
         HasResult = false;
     }
 
+    /// <summary>Takes the result back: what looked like the end of a wait was none.</summary>
+    protected void ClearResult() => HasResult = false;
+
     /// <summary>Sets the result; who calls it completes in the same breath or has it queued for completion.</summary>
     internal void SetResult(int result)
     {

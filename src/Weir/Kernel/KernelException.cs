@@ -42,13 +42,15 @@ public sealed class KernelException : IOException
         Errno.ENOSYS when call.StartsWith("io_uring", StringComparison.Ordinal) => "this kernel has no io_uring; use DriverKind.Epoll",
         Errno.EOPNOTSUPP or Errno.EINVAL when call.StartsWith("io_uring", StringComparison.Ordinal)
             => "this kernel's io_uring lacks what the driver needs (Linux 6.1); use DriverKind.Epoll",
-        Errno.ENOMEM when call.StartsWith("io_uring", StringComparison.Ordinal) => "no memory for a ring, or none that may be locked; raise `ulimit -l`",
+        Errno.ENOMEM when call.StartsWith("io_uring", StringComparison.Ordinal) => "no memory for a ring, or none that may be locked; raise `ulimit -l`, or use DriverKind.Epoll",
         Errno.EPERM when call.StartsWith("epoll_ctl", StringComparison.Ordinal)
             => "this kind of file cannot be polled (regular files and directories are always ready); read and write it directly",
         Errno.EACCES when call.StartsWith("posix_spawn", StringComparison.Ordinal) => "not executable, or a directory on the way to it is closed to this user",
         Errno.E2BIG => "arguments and environment are too large: one may have 128 KiB, all together a quarter of `ulimit -s`",
         Errno.ENOEXEC => "neither a program for this machine nor a script that begins with #!",
         Errno.ETOOMANYREFS => "this user has too many descriptors under way in unix sockets; their receivers must take some first",
+        Errno.EACCES when call.StartsWith("send", StringComparison.Ordinal)
+            => "a broadcast address needs the option Broadcast; a unix path the right to write to it",
         Errno.EACCES => "permission denied; check the rights on the path, or use a port above 1023",
         Errno.ENOENT when call.StartsWith("connect", StringComparison.Ordinal) => "no such socket; check the path and that its server runs",
         Errno.ENOENT when call.StartsWith("epoll_ctl", StringComparison.Ordinal) => "the descriptor is not registered; it was closed or never added",
@@ -63,6 +65,8 @@ public sealed class KernelException : IOException
         Errno.EPIPE => "the peer has closed its reading side",
         Errno.ETIMEDOUT => "the peer did not answer in time",
         Errno.EHOSTUNREACH or Errno.ENETUNREACH => "no route to that address",
+        Errno.EMSGSIZE => "the datagram is larger than the socket's buffer or its protocol allows; it was not sent",
+        Errno.EDESTADDRREQ => "the socket is connected to nobody; name a receiver or connect it",
         Errno.ENOTCONN => "the socket is not connected",
         Errno.ENOTSOCK => "the descriptor is not a socket",
         Errno.EMFILE => "this process has no descriptors left; raise `ulimit -n`",

@@ -74,6 +74,15 @@ public unsafe struct RawSocketAddress
         }
     }
 
+    /// <summary>The address that these bytes are; more than the capacity is cut off.</summary>
+    internal static RawSocketAddress FromBytes(ReadOnlySpan<byte> bytes)
+    {
+        RawSocketAddress address = default;
+        address.Length = (uint)Math.Min(bytes.Length, Capacity);
+        bytes[..(int)address.Length].CopyTo(address._bytes);
+        return address;
+    }
+
     /// <summary>The end point, or null for an unnamed unix socket and for families this type does not know.</summary>
     public readonly EndPoint? ToEndPoint()
     {

@@ -132,9 +132,9 @@ public sealed class Listener : IDisposable
 
     // A path left behind by a process that is gone refuses connections. So does a file that is no socket at all: but that can be opened,
     // which a socket never can (ENXIO; open(2)).
-    private static unsafe bool NobodyListens(Kernel kernel, RawSocketAddress address)
+    internal static unsafe bool NobodyListens(Kernel kernel, RawSocketAddress address, SocketKind kind = SocketKind.Stream)
     {
-        int probe = SocketCalls.Open(kernel, SocketDomain.Unix);
+        int probe = SocketCalls.Open(kernel, SocketDomain.Unix, kind);
         int result = kernel.Connect(probe, address.Pointer, address.Length);
         kernel.Close(probe);
         if (result != -(int)Errno.ECONNREFUSED)
@@ -147,7 +147,7 @@ public sealed class Listener : IDisposable
         return result == -(int)Errno.ENXIO;
     }
 
-    private static unsafe void Unlink(Kernel kernel, string path)
+    internal static unsafe void Unlink(Kernel kernel, string path)
     {
         byte[] zeroTerminated = Encoding.UTF8.GetBytes(path + "\0");
         fixed (byte* bytes = zeroTerminated)

@@ -5,19 +5,39 @@ namespace Weir.Net;
 /// <summary>Socket calls that throw instead of returning an errno, for use away from the hot path.</summary>
 internal static unsafe class SocketCalls
 {
-    internal static int Open(Kernel kernel, SocketDomain domain)
-        => KernelException.Check(kernel.Socket(domain, SocketKind.Stream, 0), $"socket({domain})");
+    internal static int Open(Kernel kernel, SocketDomain domain, SocketKind kind = SocketKind.Stream)
+        => KernelException.Check(kernel.Socket(domain, kind, 0), $"socket({domain})");
 
     internal static int GetOption(Kernel kernel, int fd, SocketLevel level, SocketOption option)
     {
         int value = 0;
         uint length = sizeof(int);
-        KernelException.Check(kernel.GetSockOpt(fd, level, option, &value, &length), $"getsockopt({option})", fd);
-        return value;
+        int result = kernel.GetSockOpt(fd, level, option, &value, &length);
+        return result >= 0 ? value : throw new KernelException($"getsockopt({OptionName(level, option)})", fd, (Errno)(-result));
     }
 
     internal static void SetOption(Kernel kernel, int fd, SocketLevel level, SocketOption option, int value)
-        => KernelException.Check(kernel.SetSockOpt(fd, level, option, &value, sizeof(int)), $"setsockopt({option})", fd);
+        => SetOption(kernel, fd, level, option, (byte*)&value, sizeof(int));
+
+    internal static void SetOption(Kernel kernel, int fd, SocketLevel level, SocketOption option, byte* value, int length)
+    {
+        int result = kernel.SetSockOpt(fd, level, option, value, (uint)length);
+        if (result < 0)
+            throw new KernelException($"setsockopt({OptionName(level, option)})", fd, (Errno)(-result));
+    }
+
+    /// <summary>Numbers mean something at their level only: among the names of one, that which begins with the level's.</summary>
+    internal static string OptionName(SocketLevel level, SocketOption option)
+    {
+        foreach (string name in Enum.GetNames<SocketOption>())
+        {
+            bool isOfLevel = name.StartsWith(level.ToString(), StringComparison.Ordinal) && !(level == SocketLevel.Ip && name.StartsWith("Ipv6", StringComparison.Ordinal));
+            if (isOfLevel && Enum.Parse<SocketOption>(name) == option)
+                return name;
+        }
+
+        return $"{level}, {(int)option}";
+    }
 
     /// <summary>Null for an unnamed unix socket.</summary>
     internal static EndPoint? LocalEndPoint(Kernel kernel, int fd)

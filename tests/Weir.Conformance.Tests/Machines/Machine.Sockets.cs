@@ -202,12 +202,15 @@ public abstract unsafe partial class Machine
     public Outcome SetOption(Fd fd, SocketOption option, int value) => SetOption(fd, SocketLevel.Socket, option, value);
 
     /// <summary>The value of an option of the socket level that is a number.</summary>
-    public Outcome GetOption(Fd fd, SocketOption option)
+    public Outcome GetOption(Fd fd, SocketOption option) => GetOption(fd, SocketLevel.Socket, option);
+
+    /// <summary>The value of an option that is a number.</summary>
+    public Outcome GetOption(Fd fd, SocketLevel level, SocketOption option)
     {
         int value = 0;
         uint length = sizeof(int);
-        int result = Kernel.GetSockOpt(fd.Number, SocketLevel.Socket, option, &value, &length);
-        return Call($"getsockopt({fd}, {(int)option})", result < 0 ? result : value);
+        int result = Kernel.GetSockOpt(fd.Number, level, option, &value, &length);
+        return Call($"getsockopt({fd}, {(level == SocketLevel.Socket ? "" : $"{level}, ")}{(int)option})", result < 0 ? result : value);
     }
 
     /// <summary>The pending error of a socket, which is thereby taken.</summary>
