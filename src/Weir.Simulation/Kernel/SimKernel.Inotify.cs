@@ -25,11 +25,13 @@ public sealed unsafe partial class SimKernel
         if (call.Fault < 0)
             return call.Returns(call.Fault);
         const InotifyEvents Contradiction = InotifyEvents.MaskAdd | InotifyEvents.MaskCreate;
-        if ((events & ~AllInotifyBits) != 0 || events == 0 || (events & Contradiction) == Contradiction)
+        if ((events & ~AllInotifyBits) != 0 || events == 0)
             return call.Returns(-(int)Errno.EINVAL);
         int error = FindInotify(fd, out InotifyFile? inotify);
         if (inotify == null)
             return call.Returns(error);
+        if ((events & Contradiction) == Contradiction)
+            return call.Returns(-(int)Errno.EINVAL);
         if (!TryPath(path, out string name, out error))
             return call.Returns(error);
         FileNode? node = Machine.FindNode(name, out error);
