@@ -118,8 +118,8 @@ public sealed partial class FileWatcher
         bool isThat = entry != null && entry.IsDirectory == isDirectory;
         if ((mask & InotifyEvents.MovedTo) != 0)
             MovedTo(directory, name, isDirectory, cookie);
-        else if ((mask & InotifyEvents.Create) != 0 && entry == null)
-            Made(directory, name, isDirectory);
+        else if ((mask & InotifyEvents.Create) != 0)
+            Created(directory, name, isDirectory, entry);
         else if (!isThat)
             return;
         else if ((mask & InotifyEvents.Delete) != 0)
@@ -145,6 +145,20 @@ public sealed partial class FileWatcher
         {
             Release(source);
             Tell(new FileChange(FileChangeKind.Moved, WatchedEntry.PathOf(directory, name), source.IsDirectory, WatchedEntry.PathOf(half.Directory, half.Name)));
+        }
+    }
+
+    private void Created(WatchedEntry directory, string name, bool isDirectory, WatchedEntry? known)
+    {
+        if (known == null)
+        {
+            Made(directory, name, isDirectory);
+        }
+        else if (isDirectory && known.IsDirectory && IsRecursive)
+        {
+            // Found by a scan before this event was read; or made again, and the event of its removal was lost.
+            Doubt(known);
+            _pathsChanged = true;
         }
     }
 
