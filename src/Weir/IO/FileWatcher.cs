@@ -86,11 +86,11 @@ public sealed partial class FileWatcher : IDisposable
         try
         {
             watcher.Begin();
+            watcher.ThrowFailure();
             while (watcher._scans.TryDequeue(out WatchedEntry? directory))
             {
                 watcher.ScanNew(directory);
-                if (watcher._failure != null)
-                    throw watcher._failure;
+                watcher.ThrowFailure();
                 if (!watcher._loop.Queue.HasBudget)
                 {
                     await EventLoop.Yield();

@@ -303,3 +303,25 @@ public class FdWatcherByHandleTestsLive : FdWatcherByHandleTests
 {
     protected override TestBed MakeBed() => new LiveBed();
 }
+
+[Stepped]
+public class FileWatcherTestsStepped : FileWatcherTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class FileWatcherTestsLive : FileWatcherTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class FileWatcherUseTestsStepped : FileWatcherUseTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class FileWatcherUseTestsLive : FileWatcherUseTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
