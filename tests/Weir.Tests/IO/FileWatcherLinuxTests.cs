@@ -76,7 +76,7 @@ public class FileWatcherLinuxTests : FileWatcherTestBase
             }
 
             Files.MakeDirectory($"{folder}/last");
-            Assert.Equal(["Created last/"], await Told(watcher, folder));
+            Assert.Contains("Created last/", await Told(watcher, folder));
         });
 
     private void Change(string folder, Random random)
