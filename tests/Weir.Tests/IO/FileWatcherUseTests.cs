@@ -96,6 +96,8 @@ public class FileWatcherUseTests : FileWatcherTestBase
     public void A_limit_that_is_reached_is_named_and_nothing_is_left_open(string call, Errno errno, string what)
         => RunIn(async (folder, kernel) =>
         {
+            if (call == nameof(Weir.Kernel.EpollCtl) && EventLoop.Current!.Statistics.Backend != "epoll")
+                return; // there it is not called
             kernel.FailNext(call, errno);
             KernelException failure = await Assert.ThrowsAsync<KernelException>(() => FileWatcher.OpenAsync(folder, Everything));
             Assert.Equal(errno, failure.Errno);
