@@ -1,6 +1,7 @@
 namespace Weir.Tests;
 
 /// <summary>FileWatcher with what only the real kernel has: links, and threads that really run beside it.</summary>
+[System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public class FileWatcherLinuxTests : FileWatcherTestBase
 {
     private static readonly string[] Names = ["a", "b", "c"];
