@@ -1,14 +1,13 @@
-// Prints what happens in a directory: how to wait for a descriptor that Weir knows nothing of.
+// Prints what happens in a directory and below it.
 //   dotnet run --project samples/Inotify -- /tmp         until Ctrl-C
-//   dotnet run --project samples/Inotify -- /tmp 3       until three events have come
+//   dotnet run --project samples/Inotify -- /tmp 3       until three changes have come
 using System.Runtime.InteropServices;
-using System.Text;
 using Weir;
 
 int wanted = int.MaxValue;
 if (args.Length is not (1 or 2) || (args.Length == 2 && (!int.TryParse(args[1], out wanted) || wanted < 1)))
 {
-    Console.Error.WriteLine("usage: Inotify directory [number of events]");
+    Console.Error.WriteLine("usage: Inotify directory [number of changes]");
     return 2;
 }
 
@@ -23,7 +22,7 @@ catch (KernelException failure)
     return 1;
 }
 
-static async Task Watch(string directory, int wanted)
+static async Task Watch(string path, int wanted)
 {
     EventLoop loop = EventLoop.Current!;
     using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal =>
@@ -32,49 +31,19 @@ static async Task Watch(string directory, int wanted)
         loop.Stop();
     });
 
-    // Kernel.Linux has the system calls: each returns its result or a negated errno, and Check turns the latter into an exception.
-    int inotify = KernelException.Check(Kernel.Linux.InotifyInit(), "inotify_init1");
-
-    // The watcher owns the descriptor from here on: registered once, edge-triggered, closed with the watcher.
-    using var watcher = new FdWatcher(inotify, FdOwnership.Owned, EpollEvents.In);
-    AddWatch(inotify, directory);
-    Console.WriteLine($"watching {directory}");
-
-    byte[] buffer = new byte[4096]; // holds at least one event with the longest name
     try
     {
-        while (wanted > 0)
+        using FileWatcher watcher = await FileWatcher.OpenAsync(path, new FileWatcherOptions { Recursive = true }, loop.Stopping);
+        Console.WriteLine($"watching {watcher.Path}: {watcher.WatchCount} directories");
+        await foreach (FileChange change in watcher.ReadAllAsync(loop.Stopping))
         {
-            int count = await watcher.WaitAndReadAsync(buffer, loop.Stopping);
-            wanted = Print(buffer.AsSpan(0, count), wanted);
+            Console.WriteLine(change.OldPath == null ? $"{change.Kind}  {change.Path}" : $"{change.Kind}  {change.OldPath} -> {change.Path}");
+            if (--wanted == 0)
+                break;
         }
     }
     catch (OperationCanceledException)
     {
         // Ctrl-C.
     }
-}
-
-static unsafe void AddWatch(int inotify, string directory)
-{
-    const InotifyEvents Events = InotifyEvents.Create | InotifyEvents.Delete | InotifyEvents.CloseWrite | InotifyEvents.MovedFrom | InotifyEvents.MovedTo;
-    fixed (byte* path = Encoding.UTF8.GetBytes(directory + "\0"))
-        KernelException.Check(Kernel.Linux.InotifyAddWatch(inotify, path, Events), $"inotify_add_watch({directory})");
-}
-
-// struct inotify_event { int wd; uint32_t mask, cookie, len; char name[len]; } (inotify(7)); several may come in one read.
-static int Print(ReadOnlySpan<byte> events, int wanted)
-{
-    const int HeaderSize = 16;
-    while (events.Length >= HeaderSize && wanted > 0)
-    {
-        var mask = (InotifyEvents)MemoryMarshal.Read<uint>(events[4..]);
-        int nameLength = MemoryMarshal.Read<int>(events[12..]);
-        string name = Encoding.UTF8.GetString(events.Slice(HeaderSize, nameLength)).TrimEnd('\0');
-        Console.WriteLine($"{mask}  {name}");
-        events = events[(HeaderSize + nameLength)..];
-        wanted--;
-    }
-
-    return wanted;
 }

@@ -6,6 +6,8 @@ internal sealed class FifoNode : FileNode
     /// <summary>What its open files share; null while there are none.</summary>
     internal Pipe? Pipe { get; set; }
 
+    internal override byte DirectoryType => DirectoryEntryTypes.Fifo;
+
     internal override SimFile? Open(SimThread thread, Machine machine, string path, FileFlags flags, out int error)
     {
         Pipe pipe = Pipe ??= new Pipe(machine.World);

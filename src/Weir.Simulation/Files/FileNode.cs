@@ -5,6 +5,18 @@ internal abstract class FileNode
 {
     internal virtual bool IsDirectory => false;
 
+    /// <summary>DT_REG and the like: what getdents64(2) calls it.</summary>
+    internal abstract byte DirectoryType { get; }
+
+    /// <summary>A socket, a FIFO or a device: reads and writes are not news of the directory that its name is in.</summary>
+    internal bool IsSpecial => DirectoryType is not (DirectoryEntryTypes.Regular or DirectoryEntryTypes.Directory);
+
+    /// <summary>The number of the inode; 0 until it has a name.</summary>
+    internal ulong Inode { get; set; }
+
+    /// <summary>Who watches it by inotify.</summary>
+    internal List<InotifyWatch> Watches { get; } = [];
+
     /// <summary>Opens it. Null: <paramref name="error"/> is the negated errno. May block, if the node does.</summary>
     /// <param name="thread">The caller.</param>
     /// <param name="machine">Where it is.</param>
@@ -14,21 +26,63 @@ internal abstract class FileNode
     internal abstract SimFile? Open(SimThread thread, Machine machine, string path, FileFlags flags, out int error);
 }
 
-/// <summary>A directory; its entries are the names that begin with its own.</summary>
+/// <summary>The types of struct linux_dirent64.</summary>
+internal static class DirectoryEntryTypes
+{
+    internal const byte Fifo = 1;
+    internal const byte Character = 2;
+    internal const byte Directory = 4;
+    internal const byte Regular = 8;
+    internal const byte Socket = 12;
+}
+
+/// <summary>A directory: its entries by name, and in the order in which they were made.</summary>
 internal sealed class DirectoryNode : FileNode
 {
+    private const long FirstPosition = 2; // after "." and ".."
+
+    private readonly Dictionary<string, Dentry> _byName = [];
+    private readonly SortedDictionary<long, Dentry> _byPosition = [];
+    private long _lastPosition = FirstPosition - 1;
+
     internal override bool IsDirectory => true;
+
+    internal override byte DirectoryType => DirectoryEntryTypes.Directory;
+
+    internal bool IsEmpty => _byName.Count == 0;
+
+    /// <summary>It was removed: nothing is in it, and nothing can be made there.</summary>
+    internal bool IsDead { get; set; }
+
+    internal IEnumerable<Dentry> Entries => _byPosition.Values;
+
+    internal Dentry? Find(string name) => _byName.GetValueOrDefault(name);
+
+    internal void Add(Dentry entry)
+    {
+        entry.Position = ++_lastPosition;
+        _byName.Add(entry.Name, entry);
+        _byPosition.Add(entry.Position, entry);
+    }
+
+    internal void Remove(Dentry entry)
+    {
+        _byName.Remove(entry.Name);
+        _byPosition.Remove(entry.Position);
+    }
 
     internal override SimFile? Open(SimThread thread, Machine machine, string path, FileFlags flags, out int error)
     {
         error = ((int)flags & 3) == (int)FileFlags.ReadOnly ? 0 : -(int)Errno.EISDIR;
-        return error < 0 ? null : new DirectoryFile(machine.World, path, flags);
+        return error < 0 ? null : new DirectoryFile(machine.World, this, path, flags);
     }
 }
 
 /// <summary>A device that is always ready and therefore cannot be polled: /dev/null, /dev/zero.</summary>
 internal sealed class DeviceNode : FileNode
 {
+    internal override byte DirectoryType => DirectoryEntryTypes.Character;
+
     internal override SimFile? Open(SimThread thread, Machine machine, string path, FileFlags flags, out int error)
     {
         error = 0;
@@ -40,6 +94,8 @@ internal sealed class DeviceNode : FileNode
 internal sealed class RegularNode : FileNode
 {
     private byte[] _bytes = [];
+
+    internal override byte DirectoryType => DirectoryEntryTypes.Regular;
 
     internal int Length { get; private set; }
 

@@ -66,20 +66,6 @@ internal sealed class RegularFile(World world, RegularNode node, string path, Fi
     internal override nint SpliceWrite(SimThread thread, Pipe pipe, nuint length, SpliceFlags flags) => pipe.Drain(thread, this, length, flags);
 }
 
-/// <summary>An open directory: there is nothing in it for read(2).</summary>
-internal sealed class DirectoryFile(World world, string path, FileFlags flags) : SimFile(world, flags)
-{
-    internal override string Kind => path;
-
-    internal override bool CanPoll => false;
-
-    internal override WaitQueue WaitQueue { get; } = new();
-
-    internal override EpollEvents Poll() => EpollEvents.None;
-
-    internal override nint Read(SimThread thread, ref UserBuffer buffer) => Error(Errno.EISDIR);
-}
-
 /// <summary>What open(2) gives with O_PATH: a place in the file system, and for most calls no file at all.</summary>
 internal sealed class PathFile(World world, string path, FileFlags flags) : SimFile(world, flags)
 {

@@ -48,6 +48,9 @@ internal abstract class SimFile
     /// <summary>Readiness that a fault keeps from everybody for a while: what it stands for has not arrived yet.</summary>
     internal EpollEvents Held { get; set; }
 
+    /// <summary>The name that it was opened by, which it holds on to; null for files without one.</summary>
+    internal Dentry? Place { get; private set; }
+
     /// <summary>What the detectors keep with it.</summary>
     internal FileWatch Watch;
 
@@ -107,17 +110,26 @@ internal abstract class SimFile
 
     internal void Acquire() => _references++;
 
-    /// <summary>__fput: epoll lets go of it first, and then it goes itself.</summary>
+    /// <summary>It has been opened by a name.</summary>
+    internal void OpenedAt(Dentry place)
+    {
+        Place = place;
+        place.Pin();
+    }
+
+    /// <summary>__fput: watchers of the name hear of it first, epoll lets go of it, and then it goes itself.</summary>
     internal void Drop()
     {
         if (--_references > 0)
             return;
+        FsNotify.OfFile(this, SimKernel.IsWritable(this) ? InotifyEvents.CloseWrite : InotifyEvents.CloseNoWrite);
         World.Log.FileReleased(this);
         while (Watchers.Count > 0)
             Watchers[^1].Epoll.Remove(Watchers[^1]);
         if (_countedBy != null)
             _countedBy.OpenFiles--;
         Release();
+        Place?.Unpin();
     }
 
     /// <summary>put_user of an int.</summary>

@@ -12,6 +12,7 @@ internal sealed partial class Machine
     {
         World = world;
         Name = name;
+        Root = MakeRoot();
         Stack = new NetStack(this);
         world.Add(this);
     }
@@ -33,6 +34,19 @@ internal sealed partial class Machine
     internal int EpollWatches { get; set; }
 
     internal int MaxEpollWatches { get; set; } = 1 << 22;
+
+    /// <summary>Inotify instances, and how many there may be (fs.inotify.max_user_instances).</summary>
+    internal int InotifyInstances { get; set; }
+
+    internal int MaxInotifyInstances { get; set; } = 128;
+
+    /// <summary>Watches of inotify instances, and how many there may be (fs.inotify.max_user_watches).</summary>
+    internal int InotifyWatches { get; set; }
+
+    internal int MaxInotifyWatches { get; set; } = 1 << 20;
+
+    /// <summary>Events that the queue of an instance holds (fs.inotify.max_queued_events); instances there are keep what they were made with.</summary>
+    internal int MaxInotifyEvents { get; set; } = 16384;
 
     /// <summary>What its unix sockets share.</summary>
     internal UnixTable Unix { get; } = new();

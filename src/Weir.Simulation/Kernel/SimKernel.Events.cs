@@ -227,13 +227,4 @@ public sealed unsafe partial class SimKernel
             return call.Returns(-(int)Errno.EINVAL);
         return call.Returns(Install(new EventFdFile(World, initialCount, flags), (flags & EventFdFlags.CloseOnExec) != 0));
     }
-
-    /// <inheritdoc/>
-    public override int InotifyInit() => throw NotEmulated("inotify_init1");
-
-    /// <inheritdoc/>
-    public override int InotifyAddWatch(int fd, byte* path, InotifyEvents events) => throw NotEmulated("inotify_add_watch");
-
-    /// <inheritdoc/>
-    public override int InotifyRemoveWatch(int fd, int watch) => throw NotEmulated("inotify_rm_watch");
 }

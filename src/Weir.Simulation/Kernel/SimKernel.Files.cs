@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Weir.Simulation;
 
 public sealed unsafe partial class SimKernel
@@ -185,7 +183,11 @@ public sealed unsafe partial class SimKernel
         file.Acquire(); // closed while somebody reads from it, it lives until he returns
         try
         {
-            return call.Returns(file.Read(call.Thread, ref buffer));
+            nint result = file.Read(call.Thread, ref buffer);
+            // vfs_readv tells of a read that found nothing as well, vfs_read does not.
+            if (result > 0 || (result == 0 && name == SystemCall.ReadV))
+                FsNotify.OfFile(file, InotifyEvents.Access);
+            return call.Returns(result);
         }
         finally
         {
@@ -209,7 +211,10 @@ public sealed unsafe partial class SimKernel
         file.Acquire();
         try
         {
-            return call.Returns(file.Write(call.Thread, ref buffer));
+            nint result = file.Write(call.Thread, ref buffer);
+            if (result > 0)
+                FsNotify.OfFile(file, InotifyEvents.Modify);
+            return call.Returns(result);
         }
         finally
         {
@@ -236,7 +241,7 @@ public sealed unsafe partial class SimKernel
         int length = 0;
         while (length < PathMax && path[length] != 0)
             length++;
-        name = Encoding.UTF8.GetString(path, length);
+        name = PathText.Decode(new ReadOnlySpan<byte>(path, length));
         error = length == 0 ? -(int)Errno.ENOENT : length == PathMax ? -(int)Errno.ENAMETOOLONG : 0;
         return error == 0;
     }

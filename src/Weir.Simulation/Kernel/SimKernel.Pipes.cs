@@ -59,7 +59,14 @@ public sealed unsafe partial class SimKernel
         output.Acquire();
         try
         {
-            return call.Returns(SpliceFiles(call.Thread, input, offsetIn, output, offsetOut, length, flags));
+            nint moved = SpliceFiles(call.Thread, input, offsetIn, output, offsetOut, length, flags);
+            if (moved > 0)
+            {
+                FsNotify.OfFile(output, InotifyEvents.Modify);
+                FsNotify.OfFile(input, InotifyEvents.Access);
+            }
+
+            return call.Returns(moved);
         }
         finally
         {

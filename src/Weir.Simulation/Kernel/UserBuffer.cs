@@ -21,6 +21,22 @@ internal unsafe ref struct UserBuffer
     /// <summary>Bytes that are left.</summary>
     internal nuint Length { get; private set; }
 
+    /// <summary>Bytes that are left of the buffer that is next to be filled.</summary>
+    internal nuint VectorLength
+    {
+        get
+        {
+            while (_count > 1 && _offset == _vectors->Length)
+            {
+                _vectors++;
+                _count--;
+                _offset = 0;
+            }
+
+            return _count > 0 ? _vectors->Length - _offset : 0;
+        }
+    }
+
     /// <summary>Copies to the caller. False: EFAULT; what was copied before stays.</summary>
     internal bool Put(scoped ReadOnlySpan<byte> bytes)
     {

@@ -93,10 +93,8 @@ public sealed class SimHost
             throw new InvalidOperationException($"{Name} cannot be restarted from within; crash or restart another host.");
         using SimNetwork.Entry entry = _sim.Network.Enter();
         GoDown();
-        Dictionary<string, FileNode> names = Kernel.Machine.Names;
         var machine = new Machine(_sim.World, Name);
-        foreach ((string path, FileNode file) in names)
-            machine.Names.TryAdd(path, file);
+        machine.TakeFilesOf(Kernel.Machine);
         Kernel = new SimKernel(machine, Name);
         Stack.Join(this);
         // Where ports are drawn at random, as on Linux, those from before hardly ever come again.

@@ -69,10 +69,14 @@ public sealed class KernelException : IOException
         Errno.EDESTADDRREQ => "the socket is connected to nobody; name a receiver or connect it",
         Errno.ENOTCONN => "the socket is not connected",
         Errno.ENOTSOCK => "the descriptor is not a socket",
+        Errno.EMFILE when call.StartsWith("inotify_init", StringComparison.Ordinal)
+            => "the user's limit of inotify instances is reached, or this process has no descriptors left; raise fs.inotify.max_user_instances or `ulimit -n`",
         Errno.EMFILE => "this process has no descriptors left; raise `ulimit -n`",
         Errno.ENFILE => "the system has no descriptors left; raise fs.file-max",
         Errno.ENOSPC when call.StartsWith("epoll_ctl", StringComparison.Ordinal)
             => "the user's limit of epoll registrations is reached; raise fs.epoll.max_user_watches",
+        Errno.ENOSPC when call.StartsWith("inotify_add_watch", StringComparison.Ordinal)
+            => "the user's limit of inotify watches is reached; raise fs.inotify.max_user_watches",
         Errno.ENOSPC => "no space left",
         Errno.ENOBUFS or Errno.ENOMEM => "the kernel has no memory for it",
         Errno.EINVAL => "an argument is out of range for this kind of descriptor",

@@ -205,7 +205,7 @@ public enum ResourceLimit
     LockedMemory = 8,
 }
 
-/// <summary>Events of inotify(7).</summary>
+/// <summary>Events of inotify(7), and flags of inotify_add_watch(2).</summary>
 [Flags]
 public enum InotifyEvents : uint
 {
@@ -213,15 +213,25 @@ public enum InotifyEvents : uint
     Modify = 0x2,
     Attributes = 0x4,
     CloseWrite = 0x8,
+    CloseNoWrite = 0x10,
+    Open = 0x20,
     MovedFrom = 0x40,
     MovedTo = 0x80,
     Create = 0x100,
     Delete = 0x200,
     DeleteSelf = 0x400,
     MoveSelf = 0x800,
+    All = 0xFFF,
+    Unmount = 0x2000,
     QueueOverflow = 0x4000,
     Ignored = 0x8000,
-    IsDirectory = 0x40000000,
+    OnlyDirectory = 0x0100_0000,
+    DoNotFollow = 0x0200_0000,
+    ExcludeUnlinked = 0x0400_0000,
+    MaskCreate = 0x1000_0000,
+    MaskAdd = 0x2000_0000,
+    IsDirectory = 0x4000_0000,
+    OneShot = 0x8000_0000,
 }
 
 /// <summary>Modes of fallocate(2).</summary>

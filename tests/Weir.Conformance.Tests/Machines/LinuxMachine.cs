@@ -244,8 +244,56 @@ public sealed unsafe partial class LinuxMachine : Machine
     private protected override string NewPath()
     {
         string path = Path.Combine(Path.GetTempPath(), $"weir-{Guid.NewGuid():N}");
-        AtEnd(() => File.Delete(path));
+        AtEnd(() =>
+        {
+            if (!Directory.Exists(path)) // that is cleared in another way
+                File.Delete(path);
+        });
         return path;
+    }
+
+    // By the door, since a name need not be one that the framework can spell.
+    private protected override void Clear(string folder)
+    {
+        const int ofDirectory = 4;
+        foreach ((string name, byte type) in EntriesOf(folder))
+        {
+            if (type == ofDirectory)
+            {
+                Clear($"{folder}/{name}");
+                continue;
+            }
+
+            fixed (byte* path = PathText.Encode($"{folder}/{name}", terminated: true))
+                Kernel.Unlink(path);
+        }
+
+        fixed (byte* path = PathText.Encode(folder, terminated: true))
+            Kernel.RemoveDirectory(path);
+    }
+
+    private List<(string Name, byte Type)> EntriesOf(string folder)
+    {
+        const int header = 19; // struct linux_dirent64
+        List<(string, byte)> entries = [];
+        int fd;
+        fixed (byte* path = PathText.Encode(folder, terminated: true))
+            fd = Kernel.Open(path, FileFlags.ReadOnly | FileFlags.CloseOnExec, 0);
+        byte* bytes = stackalloc byte[8192];
+        int count;
+        while (fd >= 0 && (count = Kernel.GetDents64(fd, bytes, 8192)) > 0)
+        {
+            for (byte* at = bytes; at < bytes + count; at += *(ushort*)(at + 16))
+            {
+                string name = PathText.Decode(System.Runtime.InteropServices.MemoryMarshal.CreateReadOnlySpanFromNullTerminated(at + header));
+                if (name is not ("." or ".."))
+                    entries.Add((name, at[header - 1]));
+            }
+        }
+
+        if (fd >= 0)
+            Kernel.Close(fd);
+        return entries;
     }
 
     private protected override byte* MapWithHole(int usable)

@@ -61,6 +61,23 @@ internal static class Masks
         (EpollEvents.WakeUp, "WAKEUP"), (EpollEvents.OneShot, "ONESHOT"), (EpollEvents.EdgeTriggered, "ET"),
     ];
 
+    private static readonly (InotifyEvents Bit, string Name)[] NotifyBits =
+    [
+        (InotifyEvents.Access, "ACCESS"), (InotifyEvents.Modify, "MODIFY"), (InotifyEvents.Attributes, "ATTRIB"),
+        (InotifyEvents.CloseWrite, "CLOSE_WRITE"), (InotifyEvents.CloseNoWrite, "CLOSE_NOWRITE"), (InotifyEvents.Open, "OPEN"),
+        (InotifyEvents.MovedFrom, "MOVED_FROM"), (InotifyEvents.MovedTo, "MOVED_TO"), (InotifyEvents.Create, "CREATE"),
+        (InotifyEvents.Delete, "DELETE"), (InotifyEvents.DeleteSelf, "DELETE_SELF"), (InotifyEvents.MoveSelf, "MOVE_SELF"),
+        (InotifyEvents.Unmount, "UNMOUNT"), (InotifyEvents.QueueOverflow, "Q_OVERFLOW"), (InotifyEvents.Ignored, "IGNORED"),
+        (InotifyEvents.IsDirectory, "ISDIR"),
+    ];
+
+    internal static string Show(InotifyEvents mask)
+    {
+        string names = string.Join('|', NotifyBits.Where(bit => (mask & bit.Bit) != 0).Select(bit => bit.Name));
+        uint others = (uint)NotifyBits.Aggregate(mask, (rest, bit) => rest & ~bit.Bit);
+        return others == 0 ? names : $"{names}|0x{others:x}";
+    }
+
     internal static string Show(EpollEvents mask)
     {
         if (mask == 0)

@@ -11,9 +11,9 @@ public sealed class RandomTests(ITestOutputHelper output)
     private const ulong DefaultSeed = 20_250_101;
     private const int DefaultOperations = 40_000;
 
-    private static ulong Seed => ulong.TryParse(Environment.GetEnvironmentVariable("WEIR_RANDOM_SEED"), out ulong seed) ? seed : DefaultSeed;
+    internal static ulong Seed => ulong.TryParse(Environment.GetEnvironmentVariable("WEIR_RANDOM_SEED"), out ulong seed) ? seed : DefaultSeed;
 
-    private static int Operations => int.TryParse(Environment.GetEnvironmentVariable("WEIR_RANDOM_OPERATIONS"), out int count) ? count : DefaultOperations;
+    internal static int Operations => int.TryParse(Environment.GetEnvironmentVariable("WEIR_RANDOM_OPERATIONS"), out int count) ? count : DefaultOperations;
 
     [Theory]
     [InlineData(Family.Counters)]

@@ -306,17 +306,23 @@ public class FdWatcherByHandleTestsLive : FdWatcherByHandleTests
 
 [Stepped]
 public class DescriptorPassingTestsStepped : DescriptorPassingTests
+
+public class FileWatcherTestsStepped : FileWatcherTests
 {
     protected override TestBed MakeBed() => new SteppedBed();
 }
 
 public class DescriptorPassingTestsLive : DescriptorPassingTests
+
+public class FileWatcherTestsLive : FileWatcherTests
 {
     protected override TestBed MakeBed() => new LiveBed();
 }
 
 [Stepped]
 public class TimerDescriptorTestsStepped : Weir.Tests.TimerFdTests
+
+public class FileWatcherUseTestsStepped : FileWatcherUseTests
 {
     protected override TestBed MakeBed() => new SteppedBed();
 }
@@ -342,4 +348,9 @@ public class ServiceNotifierTestsStepped : ServiceNotifierTests
 public class AbstractAddressTestsStepped : AbstractAddressTests
 {
     protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class FileWatcherUseTestsLive : FileWatcherUseTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
 }

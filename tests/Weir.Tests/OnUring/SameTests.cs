@@ -284,3 +284,13 @@ public class ReceivedBufferTestsOnUring : ReceivedBufferTests
 {
     protected override TestBed MakeBed() => new UringBed();
 }
+
+public class FileWatcherTestsOnUring : FileWatcherTests
+{
+    protected override TestBed MakeBed() => new UringBed();
+}
+
+public class FileWatcherUseTestsOnUring : FileWatcherUseTests
+{
+    protected override TestBed MakeBed() => new UringBed();
+}

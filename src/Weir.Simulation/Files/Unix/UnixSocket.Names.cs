@@ -80,7 +80,7 @@ internal abstract partial class UnixSocket
     {
         ReadOnlySpan<byte> path = address[PathOffset..];
         int end = path.IndexOf((byte)0);
-        return Encoding.UTF8.GetString(end < 0 ? path : path[..end]);
+        return PathText.Decode(end < 0 ? path : path[..end]);
     }
 
     /// <summary>unix_find_other. Null: the error.</summary>

@@ -7,6 +7,8 @@ internal sealed class UnixNode(UnixSocket socket) : FileNode
 {
     internal UnixSocket? Socket { get; set; } = socket;
 
+    internal override byte DirectoryType => DirectoryEntryTypes.Socket;
+
     // A socket is connected to, not opened.
     internal override SimFile? Open(SimThread thread, Machine machine, string path, FileFlags flags, out int error)
     {
