@@ -51,7 +51,7 @@ internal static class CommandLine
             }
             finally
             {
-                ChildProcess.KillAll();
+                OtherProcess.KillAll();
             }
 
             return arguments.GetValue(check) && report.Targets.Any(target => !target.Met) ? 3 : 0;

@@ -18,7 +18,7 @@ IBenchmark[] benchmarks =
 // Servers are children: none may outlive this process, however it ends.
 using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-AppDomain.CurrentDomain.ProcessExit += (_, _) => ChildProcess.KillAll();
+AppDomain.CurrentDomain.ProcessExit += (_, _) => OtherProcess.KillAll();
 
 var root = new RootCommand("Benchmarks of Weir. Each compares within one interleaved run and prints ratios.");
 foreach (IBenchmark benchmark in benchmarks)
@@ -32,6 +32,6 @@ return root.Parse(args).Invoke();
 
 static void Stop(PosixSignalContext context)
 {
-    ChildProcess.KillAll();
+    OtherProcess.KillAll();
     Environment.Exit(128 + (context.Signal == PosixSignal.SIGINT ? 2 : 15));
 }

@@ -65,7 +65,7 @@ internal sealed class IdleBenchmark : IBenchmark
     {
         Report.Remark($"{subject.Peer.Name}: opening {steps} connections");
         using EchoServer server = EchoServer.Start(subject.Peer, settings.ServerCpu, Buffer, talks: subject.Managed);
-        using ChildProcess client = ChildProcess.Start(
+        using OtherProcess client = OtherProcess.Start(
             settings.ClientCpu, [Output.LoadGenerator, "--port", $"{server.Port}", "--idle", steps]);
         var resident = new List<(double Connections, double Bytes)>();
         var managed = new List<(double Connections, double Bytes)>();

@@ -99,7 +99,7 @@ internal sealed class ProxyBenchmark : IBenchmark
         int requests = (int)Math.Max(1000, seconds * (depth == 1 ? 35_000 : 350_000));
         return Measure(proxy, settings, requests, () =>
         {
-            string output = ChildProcess.Run(
+            string output = OtherProcess.Run(
                 settings.ClientCpu, RunLimit, "redis-benchmark", "-h", "127.0.0.1", "-p", $"{proxy.Port}", "-c", $"{Clients}", "-n", $"{requests}", "-P", $"{depth}", "-t", "get", "--csv");
             string line = output.Split('\n').FirstOrDefault(line => line.StartsWith("\"GET\"", StringComparison.Ordinal))
                 ?? throw new BenchException($"redis-benchmark through {proxy.Peer.Name} said: {output.Trim()}");
@@ -114,7 +114,7 @@ internal sealed class ProxyBenchmark : IBenchmark
         using var proxies = new ProxySet(source.Port, folder, settings);
         Sample Once(EchoServer proxy, long length) => Measure(proxy, settings, length / (double)(1L << 30), () =>
         {
-            string line = ChildProcess.Run(settings.ClientCpu, RunLimit, program, "sink", $"{proxy.Port}", $"{length}");
+            string line = OtherProcess.Run(settings.ClientCpu, RunLimit, program, "sink", $"{proxy.Port}", $"{length}");
             return length / (double)(1L << 30) / double.Parse(line.Trim().Split('=')[1], CultureInfo.InvariantCulture);
         });
         for (int pass = 0; pass < 3; pass++)

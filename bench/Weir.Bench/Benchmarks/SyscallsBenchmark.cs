@@ -98,13 +98,13 @@ internal sealed class SyscallsBenchmark : IBenchmark
         string file = Path.GetTempFileName();
         try
         {
-            using ChildProcess strace = ChildProcess.Start(
+            using OtherProcess strace = OtherProcess.Start(
                 null, ["strace", "-f", "-c", "-U", "calls,name", "-o", file, "-p", $"{server.Id}"]);
             WaitUntilAttached(server, strace);
             // The number of messages ends the run; the time is only there so that it ends at all.
             LoadResult result = new LoadGenerator(settings with { Quick = true })
                 .Run(server, load, seconds: 60, "--messages", $"{messages}");
-            ChildProcess.Run(null, TimeSpan.FromSeconds(5), "kill", "-INT", $"{strace.Id}");
+            OtherProcess.Run(null, TimeSpan.FromSeconds(5), "kill", "-INT", $"{strace.Id}");
             strace.WaitForEnd(TimeSpan.FromSeconds(10), ignoreExitCode: true);
             return Parse(File.ReadLines(file), result.Total);
         }
@@ -114,7 +114,7 @@ internal sealed class SyscallsBenchmark : IBenchmark
         }
     }
 
-    private static void WaitUntilAttached(EchoServer server, ChildProcess strace)
+    private static void WaitUntilAttached(EchoServer server, OtherProcess strace)
     {
         long started = Stopwatch.GetTimestamp();
         while (!Directory.GetDirectories($"/proc/{server.Id}/task").All(IsTraced))

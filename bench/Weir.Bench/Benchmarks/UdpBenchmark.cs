@@ -95,11 +95,11 @@ internal sealed class UdpBenchmark : IBenchmark
 
     private sealed class Server : IDisposable
     {
-        private readonly ChildProcess _process;
+        private readonly OtherProcess _process;
         private readonly bool _echoes;
         private readonly int _port;
 
-        private Server(string name, bool echoes, ChildProcess process)
+        private Server(string name, bool echoes, OtherProcess process)
         {
             (Name, _echoes, _process) = (name, echoes, process);
             if (!int.TryParse(process.Output.ReadLine(), out _port))
@@ -113,7 +113,7 @@ internal sealed class UdpBenchmark : IBenchmark
         public static Server Start(string name, bool echoes, Settings settings) => new(
             name,
             echoes,
-            ChildProcess.Start(settings.ServerCpu, Program(name, echoes)));
+            OtherProcess.Start(settings.ServerCpu, Program(name, echoes)));
 
         private static string[] Program(string name, bool echoes)
         {
@@ -126,7 +126,7 @@ internal sealed class UdpBenchmark : IBenchmark
 
         private Sample Echo(int bytes, int window, Settings settings)
         {
-            string line = ChildProcess.Run(
+            string line = OtherProcess.Run(
                 settings.ClientCpu, TimeSpan.FromSeconds(settings.Seconds + 20), [.. Command(bytes, settings), "--window", $"{window}", "--pid", $"{_process.Id}"]);
             Dictionary<string, double> values = line.Split(' ', StringSplitOptions.RemoveEmptyEntries)
                 .Select(pair => pair.Split('='))
@@ -137,7 +137,7 @@ internal sealed class UdpBenchmark : IBenchmark
         // What is received counts: the flood is more than a server can take.
         private Sample Sink(int bytes, Settings settings)
         {
-            using ChildProcess generator = ChildProcess.Start(settings.ClientCpu, [.. Command(bytes, settings with { Seconds = settings.Seconds + 5 }), "--sink"]);
+            using OtherProcess generator = OtherProcess.Start(settings.ClientCpu, [.. Command(bytes, settings with { Seconds = settings.Seconds + 5 }), "--sink"]);
             Thread.Sleep(TimeSpan.FromSeconds(settings.WarmUpSeconds));
             long start = Stopwatch.GetTimestamp();
             double received = Received(), used = CpuClock.OfProcess(_process.Id), generated = CpuClock.OfProcess(generator.Id);

@@ -9,9 +9,9 @@ internal sealed class EchoServer : IDisposable
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(15);
 
-    private readonly ChildProcess _process;
+    private readonly OtherProcess _process;
 
-    private EchoServer(Peer peer, int port, ChildProcess process) => (Peer, Port, _process) = (peer, port, process);
+    private EchoServer(Peer peer, int port, OtherProcess process) => (Peer, Port, _process) = (peer, port, process);
 
     public Peer Peer { get; }
 
@@ -36,7 +36,7 @@ internal sealed class EchoServer : IDisposable
     public static EchoServer Start(Peer peer, int cpu, int buffer, bool talks = false)
     {
         int port = FreePort();
-        ChildProcess process = ChildProcess.Start(cpu, peer.Command(port, buffer), peer.Environment);
+        OtherProcess process = OtherProcess.Start(cpu, peer.Command(port, buffer), peer.Environment);
         if (!talks)
         {
             _ = process.Output.BaseStream.CopyToAsync(Stream.Null); // a full pipe would stop it

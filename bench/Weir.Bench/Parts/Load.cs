@@ -88,7 +88,7 @@ internal sealed class LoadGenerator(Settings settings)
         string line;
         try
         {
-            line = ChildProcess.Run(settings.ClientCpu, TimeSpan.FromSeconds(length + 20), command);
+            line = OtherProcess.Run(settings.ClientCpu, TimeSpan.FromSeconds(length + 20), command);
         }
         catch (BenchException e)
         {

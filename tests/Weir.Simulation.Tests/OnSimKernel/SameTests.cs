@@ -306,13 +306,20 @@ public class FdWatcherByHandleTestsLive : FdWatcherByHandleTests
 
 [Stepped]
 public class DescriptorPassingTestsStepped : DescriptorPassingTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
 
+[Stepped]
 public class FileWatcherTestsStepped : FileWatcherTests
 {
     protected override TestBed MakeBed() => new SteppedBed();
 }
 
 public class DescriptorPassingTestsLive : DescriptorPassingTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
 
 public class FileWatcherTestsLive : FileWatcherTests
 {
@@ -321,7 +328,11 @@ public class FileWatcherTestsLive : FileWatcherTests
 
 [Stepped]
 public class TimerDescriptorTestsStepped : Weir.Tests.TimerFdTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
 
+[Stepped]
 public class FileWatcherUseTestsStepped : FileWatcherUseTests
 {
     protected override TestBed MakeBed() => new SteppedBed();

@@ -3,9 +3,9 @@ using System.Diagnostics;
 namespace Weir.Bench.Parts;
 
 /// <summary>A program started on one CPU, its output captured, and killed at the latest when this process ends.</summary>
-internal sealed class ChildProcess : IDisposable
+internal sealed class OtherProcess : IDisposable
 {
-    private static readonly List<ChildProcess> Living = [];
+    private static readonly List<OtherProcess> Living = [];
 
     /// <summary>
     /// Switches of the .NET runtime that a developer may have set: servers run as their users run them, and a peer that
@@ -17,7 +17,7 @@ internal sealed class ChildProcess : IDisposable
     private readonly Process _process;
     private readonly Task<string> _errors;
 
-    private ChildProcess(Process process)
+    private OtherProcess(Process process)
     {
         _process = process;
         // Read all the time: a full pipe would stop the child.
@@ -39,7 +39,7 @@ internal sealed class ChildProcess : IDisposable
     public string Errors => _errors.Result.Trim().ReplaceLineEndings(" | ");
 
     /// <summary>Starts a program; <paramref name="cpu"/> null leaves it to the scheduler.</summary>
-    public static ChildProcess Start(
+    public static OtherProcess Start(
         int? cpu, IReadOnlyList<string> command, IReadOnlyDictionary<string, string>? environment = null)
     {
         IEnumerable<string> pinned = cpu is { } number ? ["taskset", "-c", number.ToString(), .. command] : command;
@@ -69,7 +69,7 @@ internal sealed class ChildProcess : IDisposable
             throw new BenchException($"cannot start {start.FileName}: {e.Message}");
         }
 
-        var child = new ChildProcess(process);
+        var child = new OtherProcess(process);
         lock (Living)
         {
             Living.Add(child);
@@ -81,7 +81,7 @@ internal sealed class ChildProcess : IDisposable
     /// <summary>Runs a program to its end and returns its output; throws when it fails or takes too long.</summary>
     public static string Run(int? cpu, TimeSpan limit, params string[] command)
     {
-        using ChildProcess child = Start(cpu, command);
+        using OtherProcess child = Start(cpu, command);
         Task<string> output = child.Output.ReadToEndAsync();
         child.WaitForEnd(limit);
         return output.Result;
@@ -120,13 +120,13 @@ internal sealed class ChildProcess : IDisposable
 
     public static void KillAll()
     {
-        ChildProcess[] all;
+        OtherProcess[] all;
         lock (Living)
         {
             all = [.. Living];
         }
 
-        foreach (ChildProcess child in all)
+        foreach (OtherProcess child in all)
         {
             child.Dispose();
         }
