@@ -158,6 +158,9 @@ internal abstract class IoDriver : IDisposable
     /// <summary>The readiness that parked operations wait for on a descriptor, for those who look into a sleeping loop.</summary>
     internal abstract EpollEvents Awaited(ulong token);
 
+    /// <summary>Whether the loop waits by <see cref="WaitDescriptor"/>, and each <see cref="Wait"/> ends such a wait: the kernel must hear of it.</summary>
+    internal bool WaitsElsewhere { get; set; }
+
     /// <summary>
     /// Hands over to the kernel what was gathered for it. For those who wait elsewhere (<see cref="WaitDescriptor"/>); <see cref="Wait"/> does it by itself.
     /// </summary>

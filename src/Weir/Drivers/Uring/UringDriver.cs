@@ -119,7 +119,7 @@ internal sealed partial class UringDriver : ReadinessDriver
 
     internal override int Wait(long timeout)
     {
-        Check(timeout == 0 || _ring.Ready > 0 ? _ring.SubmitAndLook() : _ring.SubmitAndWait(timeout));
+        Check(WaitsElsewhere ? _ring.Look() : timeout == 0 || _ring.Ready > 0 ? _ring.SubmitAndLook() : _ring.SubmitAndWait(timeout));
         return (int)_ring.Ready;
     }
 

@@ -171,10 +171,11 @@ internal sealed unsafe class Ring : IDisposable
     /// </summary>
     internal int SubmitAndLook()
     {
-        if (Unsubmitted == 0 && !NeedsEntering)
-            return 0;
-        return Enter(Show(), 0, IoUringEnterFlags.GetEvents, null);
+        return Unsubmitted == 0 && !NeedsEntering ? 0 : Look();
     }
+
+    /// <summary>As <see cref="SubmitAndLook"/>, with a call in any case.</summary>
+    internal int Look() => Enter(Show(), 0, IoUringEnterFlags.GetEvents, null);
 
     /// <summary>
     /// Submits what was prepared and waits, in one call, until a completion is there or <paramref name="timeout"/> nanoseconds have passed
