@@ -60,7 +60,7 @@ public sealed partial class Sim
     /// <param name="name">Its name in findings and traces.</param>
     /// <param name="main">As for <see cref="EventLoop.Run(Func{Task}, LoopOptions?)"/>.</param>
     /// <param name="kernel">The process it runs in. Defaults to <see cref="Kernel"/>.</param>
-    /// <param name="configure">Sets its options; kernel and name are set already, and the driver is <see cref="DriverKind.Epoll"/>.</param>
+    /// <param name="configure">Sets its options; kernel and name are set already, and the driver as <see cref="SimOptions.Driver"/> says.</param>
     public SimLoop Loop(string name, Func<Task> main, SimKernel? kernel = null, Action<LoopOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(name);

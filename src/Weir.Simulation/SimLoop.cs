@@ -14,7 +14,7 @@ public sealed class SimLoop
         _main = main;
         Name = name;
         Kernel = kernel;
-        _options = new LoopOptions { Name = name, Kernel = kernel, Driver = DriverKind.Epoll };
+        _options = new LoopOptions { Name = name, Kernel = kernel, Driver = kernel.World.Options.Driver };
         configure?.Invoke(_options);
     }
 

@@ -19,6 +19,9 @@ public partial class SimOptions
     /// <summary>On what its threads run. Defaults to <see cref="SimMode.Stepping"/>.</summary>
     public SimMode Mode { get; set; } = SimMode.Stepping;
 
+    /// <summary>How its loops wait, unless their own options say otherwise. Defaults to <see cref="DriverKind.Epoll"/>.</summary>
+    public DriverKind Driver { get; set; } = DriverKind.Epoll;
+
     /// <summary>How the seed decides who runs when. Defaults to <see cref="SimStrategy.Mixed"/>.</summary>
     public SimStrategy Strategy { get; set; } = SimStrategy.Mixed;
 

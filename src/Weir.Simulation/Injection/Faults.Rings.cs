@@ -85,7 +85,8 @@ internal sealed unsafe partial class Faults
             return -(int)memory;
         }
 
-        ShortenOne(thread, socket, call, writes: true, ref buffer, flags);
+        // The rest of one that is to be sent as a whole follows by itself.
+        ShortenOne(thread, socket, call, writes: true, ref buffer, flags & ~MessageFlags.WaitAll);
         return 0;
     }
 

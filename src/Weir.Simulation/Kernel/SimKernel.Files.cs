@@ -8,7 +8,7 @@ public sealed unsafe partial class SimKernel
     public override long ClockGetTime(ClockId clock) => clock switch
     {
         // No entry into the kernel (vDSO): neither a point where others may go on nor a step.
-        ClockId.Monotonic => World.Now,
+        ClockId.Monotonic => World.ReadClock(),
         ClockId.Realtime => SimClock.WallClockAtStart + World.Now - SimClock.Start,
         _ => -(int)Errno.EINVAL,
     };

@@ -64,6 +64,7 @@ public sealed unsafe partial class SimKernel : Kernel
         SimThread? thread = World.Scheduler.Enter(this);
         if (thread == null)
             return new Call(World, null!, -(int)Errno.EPERM);
+        thread.ClockReads = 0;
         thread.Call = call;
         thread.CallDescriptor = fd;
         thread.CallProcess = this;

@@ -94,6 +94,9 @@ internal sealed partial class SimThread
     /// <summary>It can do nothing until another thread has changed something.</summary>
     internal bool IsSpinning { get; set; }
 
+    /// <summary>How often it has read the clock since its last call.</summary>
+    internal int ClockReads { get; set; }
+
     /// <summary>Calls since the simulation or its process has ended under it.</summary>
     internal int CallsWhileUnwinding { get; set; }
 

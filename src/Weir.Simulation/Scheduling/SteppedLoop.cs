@@ -6,6 +6,9 @@ namespace Weir.Simulation;
 /// </summary>
 internal sealed class SteppedLoop
 {
+    // A turn that makes no call takes this long, so that one who always has something to do lets time pass.
+    private const long TurnWithoutCall = 100;
+
     private readonly World _world;
     private readonly SimThread _thread;
     private readonly Func<LoopStepper> _make;
@@ -32,7 +35,7 @@ internal sealed class SteppedLoop
     /// <summary>Goes on to its next wait.</summary>
     internal void Step()
     {
-        long timeout;
+        long timeout, before = _world.Log.Count;
         try
         {
             _stepper ??= _make();
@@ -56,7 +59,9 @@ internal sealed class SteppedLoop
             return;
         }
 
-        if (timeout != 0)
+        if (timeout == 0 && _world.Log.Count == before)
+            _world.Clock.AdvanceTo(_world.Now + TurnWithoutCall);
+        else if (timeout != 0)
             Park(timeout < 0 || timeout > World.Never - _world.Now ? World.Never : _world.Now + timeout);
     }
 

@@ -60,6 +60,24 @@ internal sealed class World
     /// <summary>Nanoseconds of the monotonic clock.</summary>
     internal long Now => Scheduler.Now;
 
+    /// <summary>
+    /// The monotonic clock, as a program reads it without entering the kernel. Who reads it over and over and makes no call between, a loop over a
+    /// ring that always has something to do, say, lets time pass by that and others have their turn.
+    /// </summary>
+    internal long ReadClock()
+    {
+        const int MostReads = 100;
+        const long Cost = 100;
+        if (!IsLive && CurrentThread is { } thread && ++thread.ClockReads > MostReads && !Scheduler.HasEnded)
+        {
+            Clock.AdvanceTo(Now + Cost);
+            if (thread.ClockReads % MostReads == 0 && Scheduler is BatonScheduler scheduler && thread.Call == SystemCall.None)
+                scheduler.Preempt(thread);
+        }
+
+        return Now;
+    }
+
     /// <summary>The simulated thread that makes the call in progress.</summary>
     internal SimThread? CurrentThread => SimThread.Current is { } thread && thread.World == this ? thread : null;
 

@@ -12,39 +12,48 @@ public class FaultyConnectionTests
         [SimFault.ShortRead, SimFault.ShortWrite, SimFault.Interrupted, SimFault.FalseReadiness, SimFault.LateArrival, SimFault.StalledPeer];
 
     [Theory]
-    [InlineData("tcp", SimMode.Stepping)]
-    [InlineData("tcp", SimMode.Threads)]
-    [InlineData("unix", SimMode.Stepping)]
-    [InlineData("unix", SimMode.Threads)]
-    public void Streams_arrive_whole_whatever_is_short_late_or_interrupted(string family, SimMode mode)
+    [InlineData("tcp", SimMode.Stepping, DriverKind.Epoll)]
+    [InlineData("tcp", SimMode.Threads, DriverKind.Epoll)]
+    [InlineData("unix", SimMode.Stepping, DriverKind.Epoll)]
+    [InlineData("unix", SimMode.Threads, DriverKind.Epoll)]
+    [InlineData("tcp", SimMode.Stepping, DriverKind.IoUring)]
+    [InlineData("tcp", SimMode.Threads, DriverKind.IoUring)]
+    [InlineData("unix", SimMode.Stepping, DriverKind.IoUring)]
+    [InlineData("unix", SimMode.Threads, DriverKind.IoUring)]
+    public void Streams_arrive_whole_whatever_is_short_late_or_interrupted(string family, SimMode mode, DriverKind driver)
     {
+        SimFault[] faults = driver == DriverKind.Epoll ? Bearable : [.. Bearable, SimFault.EndedMultishot];
         int[] struck = new int[Enum.GetValues<SimFault>().Length];
         for (ulong seed = 0; seed < 30; seed++)
         {
-            SimOptions options = Faulty(mode, 0.2, Bearable);
+            SimOptions options = Faulty(mode, 0.2, faults);
+            options.Driver = driver;
             Sim.Run(
                 seed,
                 async sim =>
                 {
                     await (family == "tcp" ? EchoOverTcp(sim) : EchoOverUnix(sim));
-                    foreach (SimFault fault in Bearable)
+                    foreach (SimFault fault in faults)
                         struck[(int)fault] += sim.Faults.Count(fault);
                 },
                 options);
         }
 
-        Assert.All(Bearable, fault => Assert.True(struck[(int)fault] > 0, $"{fault} never struck"));
+        Assert.All(faults, fault => Assert.True(struck[(int)fault] > 0, $"{fault} never struck"));
     }
 
     [Theory]
-    [InlineData(SimMode.Stepping)]
-    [InlineData(SimMode.Threads)]
-    public void Resets_and_shortages_end_a_transfer_with_an_exception_and_nothing_left_open(SimMode mode)
+    [InlineData(SimMode.Stepping, DriverKind.Epoll)]
+    [InlineData(SimMode.Threads, DriverKind.Epoll)]
+    [InlineData(SimMode.Stepping, DriverKind.IoUring)]
+    [InlineData(SimMode.Threads, DriverKind.IoUring)]
+    public void Resets_and_shortages_end_a_transfer_with_an_exception_and_nothing_left_open(SimMode mode, DriverKind driver)
     {
         int failed = 0;
         for (ulong seed = 0; seed < 50; seed++)
         {
             SimOptions options = Faulty(mode, 0.02, [SimFault.ConnectionReset]);
+            options.Driver = driver;
             options.Faults.Add(new FaultRule { Fault = SimFault.NoMemory, Probability = 0.02, FileKind = "tcp" });
             options.Faults.Add(new FaultRule { Fault = SimFault.NoMemory, Probability = 0.02, Call = SystemCall.Socket });
             options.Faults.Add(new FaultRule { Fault = SimFault.NoDescriptors, Probability = 0.2, Call = SystemCall.Accept4 });

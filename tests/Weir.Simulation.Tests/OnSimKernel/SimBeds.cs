@@ -5,7 +5,7 @@ namespace Weir.Simulation.Tests;
 /// <summary>
 /// Loops on an emulated kernel, a turn at a time on one thread, under virtual time. Little is watched for: the tests misbehave on purpose.
 /// </summary>
-internal sealed class SteppedBed(ulong seed = 1) : TestBed
+internal class SteppedBed(ulong seed = 1) : TestBed
 {
     private readonly Sim _sim = MakeSim(seed);
 
@@ -22,7 +22,7 @@ internal sealed class SteppedBed(ulong seed = 1) : TestBed
 }
 
 /// <summary>Loops on an emulated kernel on real threads in real time: for tests whose own threads meet them.</summary>
-internal sealed class LiveBed : TestBed
+internal class LiveBed : TestBed
 {
     private readonly SimKernel _kernel = MakeKernel();
 
@@ -34,6 +34,18 @@ internal sealed class LiveBed : TestBed
         SimBeds.LiftLimit(kernel);
         return kernel;
     }
+}
+
+/// <summary>As <see cref="SteppedBed"/>, on the io_uring driver.</summary>
+internal sealed class SteppedUringBed : SteppedBed
+{
+    public override DriverKind Driver => DriverKind.IoUring;
+}
+
+/// <summary>As <see cref="LiveBed"/>, on the io_uring driver.</summary>
+internal sealed class LiveUringBed : LiveBed
+{
+    public override DriverKind Driver => DriverKind.IoUring;
 }
 
 internal static class SimBeds

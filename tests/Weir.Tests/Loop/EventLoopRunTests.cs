@@ -441,7 +441,7 @@ public class EventLoopRunTests : LoopTests
         });
 
     [Fact]
-    public void An_idle_loop_sleeps_once_until_its_timer()
+    public virtual void An_idle_loop_sleeps_once_until_its_timer()
         => Run(async loop =>
         {
             await EventLoop.Yield();

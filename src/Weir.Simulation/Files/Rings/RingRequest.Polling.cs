@@ -241,6 +241,9 @@ internal abstract unsafe partial class RingRequest
             }
             else
             {
+                // An end that came together with data makes no wake of its own any more: looked at once more.
+                if (references != 1 && ((EpollEvents)Result & (EpollEvents.Hup | EpollEvents.RdHup)) != 0)
+                    references--;
                 switch (Try(polled: true))
                 {
                     case Issue.Complete:

@@ -113,7 +113,7 @@ internal sealed unsafe class SendMessageRequest : SendRequest
         foreach (IoVector vector in _vectors)
             wanted += (nint)vector.Length;
         IoVector whole = new() { Length = (nuint)wanted };
-        nint result = World.Faults.BeforeRingWrite(Thread, Socket!, SystemCall.SendMessage, ref whole, MessageFlags | MessageFlags.WaitAll);
+        nint result = World.Faults.BeforeRingWrite(Thread, Socket!, SystemCall.SendMessage, ref whole, MessageFlags | MessageFlags.OutOfBand); // not in parts
         if (result < 0)
             return result;
         var extras = new MessageExtras { Address = _name };
