@@ -75,8 +75,8 @@ internal sealed unsafe partial class Faults
         if (!_active)
             return 0;
         _after = Afterwards.Nothing;
-        if ((socket.Held & Room) != 0)
-            return -(int)Errno.EAGAIN;
+        if ((socket.Held & Room) != 0 && (socket.Readiness & (EpollEvents.Hup | EpollEvents.Err)) == 0)
+            return -(int)Errno.EAGAIN; // of one that is dead there is nothing to wait for
         TryReset(thread, call, socket);
         Errno memory = MemoryError(call, socket.Number, socket);
         if (memory != Errno.None && Strikes(SimFault.NoMemory, thread, call, socket) != null)
