@@ -158,6 +158,12 @@ internal abstract class IoDriver : IDisposable
     /// <summary>The readiness that parked operations wait for on a descriptor, for those who look into a sleeping loop.</summary>
     internal abstract EpollEvents Awaited(ulong token);
 
+    /// <summary>A ring in which operations can be performed that this driver has no other way for; made when first asked for. Null: there is none.</summary>
+    internal abstract RingOperations? RingOperations { get; }
+
+    /// <summary>Why there is no <see cref="RingOperations"/>; null while there is one, or none was asked for.</summary>
+    internal abstract string? RingRefusal { get; }
+
     /// <summary>
     /// Hands over to the kernel what was gathered for it. For those who wait elsewhere (<see cref="WaitDescriptor"/>); <see cref="Wait"/> does it by itself.
     /// </summary>

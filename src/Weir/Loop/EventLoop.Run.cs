@@ -200,19 +200,27 @@ public sealed partial class EventLoop
         RunEntries();
         // Other threads may have begun to wait for something until a moment ago.
         EndWaits();
-        foreach (IDisposable resource in _disposeAtEnd.ToArray())
-            resource.Dispose();
+        DisposeResources();
         for (int round = 0; round < UnwindTurns && _queue.RunCount > 0; round++)
             RunEntries();
         _queue.Seal();
+        _calls?.Dispose();
         _driver.Dispose();
+        DisposeResources(); // a file may have come of an open that completed this late
         _stopping.Dispose();
+    }
+
+    private void DisposeResources()
+    {
+        foreach (IDisposable resource in _disposeAtEnd.ToArray())
+            resource.Dispose();
     }
 
     /// <summary>Everyone who waits for a descriptor or a deadline, on whatever thread, is told that nothing comes any more.</summary>
     private void EndWaits()
     {
         _driver.EndAll();
+        _calls?.EndAll();
         while (_timers.PopExpired(long.MaxValue) is { } timer)
             timer.OnAbandoned();
     }

@@ -33,7 +33,12 @@ public sealed partial class EventLoop
             while (_wait != WaitKind.None)
             {
                 if (IsStepped)
+                {
                     _driver.BeforeWait(); // whoever steps it waits outside
+                    if (_queue.RunCount > 0)
+                        _timeout = 0; // something has completed on the way
+                }
+
                 yield return _timeout;
                 Wait(IsStepped ? 0 : _timeout); // whoever steps it has waited already
             }
