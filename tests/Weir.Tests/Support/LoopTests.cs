@@ -152,7 +152,7 @@ public abstract class LoopTests : IDisposable
         return total;
     }
 
-    public void Dispose()
+    public virtual void Dispose()
     {
         foreach (int fd in _open)
             InnerKernel.Close(fd);
