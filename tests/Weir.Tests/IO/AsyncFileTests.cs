@@ -1,8 +1,16 @@
 namespace Weir.Tests;
 
-/// <summary>What a file on a loop does, whoever makes its calls. This class: by io_uring where that is to be had.</summary>
+/// <summary>What a file on a loop does, whoever makes its calls. This class: a ring inside an epoll loop, where it is to be had.</summary>
 public class AsyncFileTests : LoopTests
 {
+    protected virtual DriverKind Driver => DriverKind.Epoll;
+
+    protected override LoopOptions Options(Action<LoopOptions>? configure = null) => base.Options(options =>
+    {
+        options.Driver = Driver;
+        configure?.Invoke(options);
+    });
+
     private readonly List<string> _paths = [];
 
     protected virtual string? ExpectedBackend => IoUring.WhyNot == null ? "io_uring" : "threads";
@@ -390,7 +398,13 @@ public class AsyncFileTests : LoopTests
     }
 
     /// <summary>Options for a loop on another kernel, with what this class does to kernels.</summary>
-    protected virtual LoopOptions WithLedger(LedgerKernel kernel) => new() { Kernel = kernel };
+    protected virtual LoopOptions WithLedger(LedgerKernel kernel) => new() { Kernel = kernel, Driver = Driver };
+}
+
+/// <summary>The same in the ring that is the loop's driver.</summary>
+public class AsyncFileOnUringDriverTests : AsyncFileTests
+{
+    protected override DriverKind Driver => DriverKind.Auto;
 }
 
 /// <summary>The same where io_uring is forbidden.</summary>
@@ -424,7 +438,7 @@ public class AsyncFileOnThreadsTests : AsyncFileTests
             await using AsyncFile file = await AsyncFile.OpenAsync(NewFile([1, 2, 3]));
             Assert.Equal(3, await file.ReadAsync(new byte[10], 0));
             return EventLoop.Current!.Statistics;
-        }, new LoopOptions { Kernel = kernel });
+        }, new LoopOptions { Kernel = kernel, Driver = Driver });
         Assert.Equal("threads", statistics.FileBackend);
         Assert.Contains($"io_uring_setup: {errno}", statistics.FileBackendReason);
         Assert.Equal(1, kernel.Count(nameof(Weir.Kernel.IoUringSetup)));
