@@ -59,6 +59,9 @@ internal sealed partial class Machine
         return entry;
     }
 
+    /// <summary>The inode number given last.</summary>
+    internal ulong LastInode { get; set; }
+
     /// <summary>Opens what a path stands for, and makes it first if that is asked for. Null: <paramref name="error"/> is the negated errno.</summary>
     internal SimFile? OpenPath(SimThread thread, string path, FileFlags flags, int mode, out int error)
     {
@@ -83,6 +86,7 @@ internal sealed partial class Machine
 
             entry = Link(at.Parent, at.Name, new RegularNode());
             FsNotify.Name(entry.Directory, InotifyEvents.Create, entry.Name);
+            Names.Add(full, node = new RegularNode { Mode = mode & 0x1ED, HasName = true, MadeAt = World.Now, ChangedAt = World.Now }); // umask 022
         }
         else if (creates && (flags & FileFlags.Exclusive) != 0)
         {
@@ -183,6 +187,9 @@ internal sealed partial class Machine
         FsNotify.Node(entry.Node, InotifyEvents.Attributes); // the number of its links
         entry.EndIfUnused();
         FsNotify.Name(at.Parent.Node, InotifyEvents.Delete, entry.Name);
+        Names.Remove(full);
+        if (node is RegularNode regular)
+            regular.HasName = false;
         return 0;
     }
 
