@@ -146,14 +146,18 @@ internal sealed class CallThreads : RingOperations
         _delivered.Clear();
     }
 
-    internal override void EndAll()
+    internal override void CancelAll()
     {
         while (TakeFirst() is { } operation)
         {
             _inFlight--;
             operation.Completed(-(int)Errno.ECANCELED);
         }
+    }
 
+    internal override void EndAll()
+    {
+        CancelAll();
         lock (_gate)
         {
             while (_running > 0)

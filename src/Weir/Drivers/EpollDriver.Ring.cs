@@ -18,6 +18,8 @@ internal sealed partial class EpollDriver
 
     internal override string? RingRefusal => _ringRefusal;
 
+    internal override int OperationsInFlight => _ring?.InFlight ?? 0;
+
     private void OpenRing()
     {
         LoopRing? ring = LoopRing.TryCreate(Kernel, out _ringRefusal);
@@ -42,12 +44,6 @@ internal sealed partial class EpollDriver
         if (_ring != null && _ring.Flush())
             timeout = 0; // something has completed on the way, and is queued by now
         return _set.Wait(timeout);
-    }
-
-    internal override void EndAll()
-    {
-        _ring?.EndAll();
-        base.EndAll();
     }
 
     /// <summary>The set cannot watch it any more: what is in flight is waited for, and it is given up.</summary>

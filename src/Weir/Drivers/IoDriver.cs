@@ -164,6 +164,9 @@ internal abstract class IoDriver : IDisposable
     /// <summary>Why there is no <see cref="RingOperations"/>; null while there is one, or none was asked for.</summary>
     internal abstract string? RingRefusal { get; }
 
+    /// <summary>Operations in <see cref="RingOperations"/>, which is not made for the question.</summary>
+    internal abstract int OperationsInFlight { get; }
+
     /// <summary>
     /// Hands over to the kernel what was gathered for it. For those who wait elsewhere (<see cref="WaitDescriptor"/>); <see cref="Wait"/> does it by itself.
     /// </summary>

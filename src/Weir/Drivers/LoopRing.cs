@@ -164,7 +164,7 @@ internal sealed class LoopRing : RingRequests
         if (InFlight == 0)
             return;
         if (Ring.CancelNow(AsyncCancelFlags.Any | AsyncCancelFlags.All) is < 0 and not -(int)Errno.ENOENT)
-            CancelEach(); // before 6.0 there is no such call
+            CancelAll(); // before 6.0 there is no such call
         WaitForAll();
     }
 

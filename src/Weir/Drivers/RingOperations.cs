@@ -25,6 +25,9 @@ internal abstract class RingOperations : IDisposable
     /// <summary>Asks for an end. It completes as ever, with ECANCELED or with what it has done by then.</summary>
     internal abstract void Cancel(RingOperation operation);
 
+    /// <summary>Asks for the end of everything in flight.</summary>
+    internal abstract void CancelAll();
+
     /// <summary>Cancels all that is in flight and returns when everything has completed.</summary>
     internal abstract void EndAll();
 

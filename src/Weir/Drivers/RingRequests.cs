@@ -78,8 +78,7 @@ internal abstract class RingRequests(Ring ring, IoUringProbe known) : RingOperat
 
     private static bool IsOperation(ulong userData) => (UringRequest)(byte)(userData >> IndexBits) == UringRequest.Operation;
 
-    /// <summary>Asks for the end of everything in flight, entry by entry.</summary>
-    protected void CancelEach()
+    internal override void CancelAll()
     {
         foreach (RingOperation? operation in _operations)
         {

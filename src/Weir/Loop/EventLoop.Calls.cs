@@ -5,6 +5,16 @@ public sealed partial class EventLoop
     private CallThreads? _calls;
     private string _callsName = "none";
 
+    // The kernel may still write to their memory: the loop waits for them before it is over.
+    private int OperationsInFlight => _driver.OperationsInFlight + (_calls?.InFlight ?? 0);
+
+    private void CancelOperations()
+    {
+        if (_driver.OperationsInFlight > 0)
+            _driver.RingOperations?.CancelAll();
+        _calls?.CancelAll();
+    }
+
     /// <summary>Who performs such an operation: the driver's ring, or blocking calls where it has none that can. The loop's thread only.</summary>
     internal RingOperations OperationsFor(IoUringOp op)
     {

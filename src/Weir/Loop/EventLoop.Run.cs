@@ -160,7 +160,7 @@ public sealed partial class EventLoop
         }
 
         // The inbox alone is no reason: threads that post without pause would keep the loop from ending. CloseDown takes what is in it.
-        return _unwindTurns++ < UnwindTurns && _queue.RunCount > 0;
+        return _unwindTurns++ < UnwindTurns && (_queue.RunCount > 0 || OperationsInFlight > 0);
     }
 
     /// <summary>Asks the tasks to end; they are let for as long as the options say.</summary>
@@ -188,6 +188,7 @@ public sealed partial class EventLoop
     {
         _timers.Cancel(_stopAlarm!);
         _isEnding = true;
+        CancelOperations(); // and the turns that follow hear of their ends
         EndWaits();
     }
 
@@ -199,6 +200,9 @@ public sealed partial class EventLoop
         _queue.TakeInbox(int.MaxValue);
         RunEntries();
         // Other threads may have begun to wait for something until a moment ago.
+        if (_driver.OperationsInFlight > 0)
+            _driver.RingOperations?.EndAll();
+        _calls?.EndAll();
         EndWaits();
         DisposeResources();
         for (int round = 0; round < UnwindTurns && _queue.RunCount > 0; round++)
@@ -220,7 +224,6 @@ public sealed partial class EventLoop
     private void EndWaits()
     {
         _driver.EndAll();
-        _calls?.EndAll();
         while (_timers.PopExpired(long.MaxValue) is { } timer)
             timer.OnAbandoned();
     }

@@ -8,6 +8,8 @@ internal sealed partial class UringDriver
 
     internal override string? RingRefusal => null;
 
+    internal override int OperationsInFlight => _operations?.InFlight ?? 0;
+
     /// <summary>Operations of files and the like, in the driver's own ring.</summary>
     private sealed class OperationRing(UringDriver driver, in IoUringProbe known) : RingRequests(driver._ring, known)
     {
@@ -15,7 +17,7 @@ internal sealed partial class UringDriver
 
         internal override void EndAll()
         {
-            CancelEach();
+            CancelAll();
             while (InFlight > 0)
             {
                 driver.Check(Ring.SubmitAndWait(-1));

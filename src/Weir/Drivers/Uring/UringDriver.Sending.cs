@@ -312,7 +312,6 @@ internal sealed partial class UringDriver
 
     internal override void EndAll()
     {
-        _operations?.EndAll();
         base.EndAll();
         // Nobody waits in the kernel for the loop any more: their last words are waited for here.
         while (_direct.Count > 0)
