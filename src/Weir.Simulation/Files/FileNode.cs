@@ -16,6 +16,7 @@ internal abstract class FileNode
 
     /// <summary>Who watches it by inotify.</summary>
     internal List<InotifyWatch> Watches { get; } = [];
+
     /// <summary>The inode number; 0 until somebody asks.</summary>
     internal ulong Number { get; set; }
 

@@ -84,9 +84,8 @@ internal sealed partial class Machine
                 return null;
             }
 
-            entry = Link(at.Parent, at.Name, new RegularNode());
+            entry = Link(at.Parent, at.Name, new RegularNode { Mode = mode & 0x1ED, HasName = true, MadeAt = World.Now, ChangedAt = World.Now }); // umask 022
             FsNotify.Name(entry.Directory, InotifyEvents.Create, entry.Name);
-            Names.Add(full, node = new RegularNode { Mode = mode & 0x1ED, HasName = true, MadeAt = World.Now, ChangedAt = World.Now }); // umask 022
         }
         else if (creates && (flags & FileFlags.Exclusive) != 0)
         {
@@ -184,12 +183,11 @@ internal sealed partial class Machine
         if (at.EndsWithSlash)
             return -(int)Errno.ENOTDIR;
         entry.Cut();
+        if (entry.Node is RegularNode regular)
+            regular.HasName = false;
         FsNotify.Node(entry.Node, InotifyEvents.Attributes); // the number of its links
         entry.EndIfUnused();
         FsNotify.Name(at.Parent.Node, InotifyEvents.Delete, entry.Name);
-        Names.Remove(full);
-        if (node is RegularNode regular)
-            regular.HasName = false;
         return 0;
     }
 
@@ -239,6 +237,8 @@ internal sealed partial class Machine
         uint cookie = ++_lastCookie;
         FsNotify.Name(before, InotifyEvents.MovedFrom | kind, old.Name, cookie);
         FsNotify.Name(after, InotifyEvents.MovedTo | kind, at.Name, cookie);
+        if (target?.Node is RegularNode replaced)
+            replaced.HasName = false;
         if (target != null)
             FsNotify.Node(target.Node, InotifyEvents.Attributes);
         FsNotify.Node(entry.Node, InotifyEvents.MoveSelf);

@@ -37,7 +37,10 @@ public sealed unsafe partial class SimKernel
         IoVector shortened;
         World.Faults.Shorten(file!, writes: false, ref vectors, ref count, &shortened);
         var buffer = new UserBuffer(vectors, count);
-        return call.Returns(file is RegularFile regular ? regular.ReadAt(ref buffer, offset) : file!.Read(call.Thread, ref buffer));
+        nint result = file is RegularFile regular ? regular.ReadAt(ref buffer, offset) : file!.Read(call.Thread, ref buffer);
+        if (result > 0 || (result == 0 && name == SystemCall.PReadV))
+            FsNotify.OfFile(file, InotifyEvents.Access); // as in ReadVector
+        return call.Returns(result);
     }
 
     private nint WriteVectorAt(SystemCall name, int fd, IoVector* vectors, int count, long offset)
@@ -51,7 +54,10 @@ public sealed unsafe partial class SimKernel
         IoVector shortened;
         World.Faults.Shorten(file!, writes: true, ref vectors, ref count, &shortened);
         var buffer = new UserBuffer(vectors, count);
-        return call.Returns(file is RegularFile regular ? regular.WriteAt(ref buffer, offset) : file!.Write(call.Thread, ref buffer));
+        nint result = file is RegularFile regular ? regular.WriteAt(ref buffer, offset) : file!.Write(call.Thread, ref buffer);
+        if (result > 0)
+            FsNotify.OfFile(file, InotifyEvents.Modify);
+        return call.Returns(result);
     }
 
     private nint CheckTransfer(int fd, int count, long offset, Func<SimFile, bool> isOpenForIt, out SimFile? file)
@@ -129,6 +135,7 @@ public sealed unsafe partial class SimKernel
         if (!keepsSize && offset + length > regular.Node.Length)
             regular.Node.SetLength(offset + length);
         regular.Touch();
+        FsNotify.OfFile(regular, InotifyEvents.Modify);
         return 0;
     }
 
@@ -153,6 +160,7 @@ public sealed unsafe partial class SimKernel
             return -(int)Errno.EFBIG;
         regular.Node.SetLength(length);
         regular.Touch();
+        FsNotify.OfFile(regular, InotifyEvents.Modify);
         return 0;
     }
 
