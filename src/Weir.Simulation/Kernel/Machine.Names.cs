@@ -237,8 +237,8 @@ internal sealed partial class Machine
         uint cookie = ++_lastCookie;
         FsNotify.Name(before, InotifyEvents.MovedFrom | kind, old.Name, cookie);
         FsNotify.Name(after, InotifyEvents.MovedTo | kind, at.Name, cookie);
-        if (target?.Node is RegularNode replaced)
-            replaced.HasName = false;
+        if (target?.Node is RegularNode nameless)
+            nameless.HasName = false;
         if (target != null)
             FsNotify.Node(target.Node, InotifyEvents.Attributes);
         FsNotify.Node(entry.Node, InotifyEvents.MoveSelf);
