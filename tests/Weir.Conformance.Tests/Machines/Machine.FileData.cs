@@ -9,7 +9,7 @@ public abstract unsafe partial class Machine
     public string FreshPath() => NewPath();
 
     /// <summary>open(2); null if the kernel refuses.</summary>
-    public Fd? OpenFile(string path, FileFlags flags, out Outcome outcome, int mode = 0x1A4)
+    public Fd? OpenNamed(string path, FileFlags flags, out Outcome outcome, int mode = 0x1A4)
     {
         int number;
         fixed (byte* first = (byte[])[.. Encoding.UTF8.GetBytes(path), 0])
@@ -20,9 +20,9 @@ public abstract unsafe partial class Machine
     }
 
     /// <summary>open(2) that succeeds.</summary>
-    public Fd OpenFile(string path, FileFlags flags, int mode = 0x1A4)
+    public Fd OpenNamed(string path, FileFlags flags, int mode = 0x1A4)
     {
-        Fd? fd = OpenFile(path, flags, out Outcome outcome, mode);
+        Fd? fd = OpenNamed(path, flags, out Outcome outcome, mode);
         outcome.Is(0);
         return fd!;
     }

@@ -8,7 +8,7 @@ public sealed class FileDataTests : ConformanceTests
     [Fact]
     public void Bytes_are_read_where_they_were_written() => Run(m =>
     {
-        Fd file = m.OpenFile(m.FreshPath(), New);
+        Fd file = m.OpenNamed(m.FreshPath(), New);
         m.PRead(file, 10, 0).Is(0);
         m.PWrite(file, 10, 0).Is(10);
         m.PWrite(file, 5, 20).Is(5);
@@ -25,7 +25,7 @@ public sealed class FileDataTests : ConformanceTests
     [Fact]
     public void The_files_own_position_stays() => Run(m =>
     {
-        Fd file = m.OpenFile(m.FreshPath(), New);
+        Fd file = m.OpenNamed(m.FreshPath(), New);
         m.Write(file, 5).Is(5);
         m.PWrite(file, 3, 0).Is(3);
         m.PRead(file, 3, 1).Is(3);
@@ -37,7 +37,7 @@ public sealed class FileDataTests : ConformanceTests
     [Fact]
     public void Vectors_are_one_stretch_of_bytes() => Run(m =>
     {
-        Fd file = m.OpenFile(m.FreshPath(), New);
+        Fd file = m.OpenNamed(m.FreshPath(), New);
         m.PWriteV(file, [3, 0, 7], 4).Is(10);
         m.PReadV(file, [1, 2, 20], 4).Is(10);
         m.PReadV(file, [], 0).Is(0);
@@ -51,14 +51,14 @@ public sealed class FileDataTests : ConformanceTests
     public void Bad_offsets_descriptors_and_addresses_are_errors() => Run(m =>
     {
         string path = m.FreshPath();
-        Fd file = m.OpenFile(path, New);
+        Fd file = m.OpenNamed(path, New);
         m.PWrite(file, 10, 0).Is(10);
         m.PRead(file, 1, -1).Is(Errno.EINVAL);
         m.PWrite(file, 1, -1).Is(Errno.EINVAL);
         m.PReadV(file, [1], -1).Is(Errno.EINVAL);
         m.PReadNowhere(file, 1, 0).Is(Errno.EFAULT);
         m.PWriteNowhere(file, 1, 0).Is(Errno.EFAULT);
-        Fd reader = m.OpenFile(path, FileFlags.ReadOnly), writer = m.OpenFile(path, FileFlags.WriteOnly);
+        Fd reader = m.OpenNamed(path, FileFlags.ReadOnly), writer = m.OpenNamed(path, FileFlags.WriteOnly);
         m.PWrite(reader, 1, 0).Is(Errno.EBADF);
         m.PRead(writer, 1, 0).Is(Errno.EBADF);
         m.Close(file).Is(0);
@@ -116,21 +116,21 @@ public sealed class FileDataTests : ConformanceTests
     public void Lengths_are_cut_and_extended_with_zeros() => Run(m =>
     {
         string path = m.FreshPath();
-        Fd file = m.OpenFile(path, New);
+        Fd file = m.OpenNamed(path, New);
         m.PWrite(file, 10, 0).Is(10);
         m.FTruncate(file, 4).Is(0);
         m.PRead(file, 10, 0).Is(4);
         m.FTruncate(file, 8).Is(0);
         m.PRead(file, 10, 4).Is(4);
         m.Stat(file).Is(8);
-        m.FTruncate(m.OpenFile(path, FileFlags.ReadOnly), 0).Is(Errno.EINVAL);
+        m.FTruncate(m.OpenNamed(path, FileFlags.ReadOnly), 0).Is(Errno.EINVAL);
     });
 
     [Fact]
     public void Space_is_allocated_with_and_without_the_length() => Run(m =>
     {
         string path = m.FreshPath();
-        Fd file = m.OpenFile(path, New);
+        Fd file = m.OpenNamed(path, New);
         m.FAllocate(file, FileAllocation.KeepSize, 0, 10_000).Is(0);
         m.Stat(file).Is(0);
         m.FAllocate(file, FileAllocation.Default, 1000, 2000).Is(0);
@@ -149,7 +149,7 @@ public sealed class FileDataTests : ConformanceTests
         m.FAllocate(file, FileAllocation.Default, -1, 10).Is(Errno.EINVAL);
         m.FAllocate(file, FileAllocation.Default, 0, 0).Is(Errno.EINVAL);
         m.FAllocate(file, FileAllocation.Default, long.MaxValue, 10).Is(Errno.EFBIG);
-        m.FAllocate(m.OpenFile(path, FileFlags.ReadOnly), FileAllocation.Default, 0, 10).Is(Errno.EBADF);
+        m.FAllocate(m.OpenNamed(path, FileFlags.ReadOnly), FileAllocation.Default, 0, 10).Is(Errno.EBADF);
     });
 
     [Fact]
@@ -157,7 +157,7 @@ public sealed class FileDataTests : ConformanceTests
     {
         string path = m.FreshPath();
         m.Stat(path).Is(Errno.ENOENT);
-        Fd file = m.OpenFile(path, New, mode: 0x1FF);
+        Fd file = m.OpenNamed(path, New, mode: 0x1FF);
         m.PWrite(file, 7, 0).Is(7);
         m.Stat(path).Is(7);
         m.Stat(file).Is(7);
@@ -176,7 +176,7 @@ public sealed class FileDataTests : ConformanceTests
     [Fact]
     public void Data_is_flushed() => Run(m =>
     {
-        Fd file = m.OpenFile(m.FreshPath(), New);
+        Fd file = m.OpenNamed(m.FreshPath(), New);
         m.PWrite(file, 7, 0).Is(7);
         m.FSync(file).Is(0);
         m.FSync(file, dataOnly: true).Is(0);
@@ -185,7 +185,7 @@ public sealed class FileDataTests : ConformanceTests
     [Fact]
     public void Appending_ignores_the_offset() => Run(m =>
     {
-        Fd file = m.OpenFile(m.FreshPath(), New | FileFlags.Append);
+        Fd file = m.OpenNamed(m.FreshPath(), New | FileFlags.Append);
         m.PWrite(file, 5, 0).Is(5);
         m.PWrite(file, 5, 0).Is(5);
         m.PRead(file, 20, 0).Is(10);
