@@ -13,6 +13,8 @@ IBenchmark[] benchmarks =
     new PostsBenchmark(),
     new ProxyBenchmark(),
     new UdpBenchmark(),
+    new FilesBenchmark(),
+    new RegistrationsBenchmark(),
 ];
 
 // Servers are children: none may outlive this process, however it ends.

@@ -17,6 +17,9 @@ internal abstract class FileNode
     /// <summary>Who watches it by inotify.</summary>
     internal List<InotifyWatch> Watches { get; } = [];
 
+    /// <summary>The inode number; 0 until somebody asks.</summary>
+    internal ulong Number { get; set; }
+
     /// <summary>Opens it. Null: <paramref name="error"/> is the negated errno. May block, if the node does.</summary>
     /// <param name="thread">The caller.</param>
     /// <param name="machine">Where it is.</param>
@@ -98,6 +101,49 @@ internal sealed class RegularNode : FileNode
     internal override byte DirectoryType => DirectoryEntryTypes.Regular;
 
     internal int Length { get; private set; }
+
+    /// <summary>Permissions.</summary>
+    internal int Mode { get; init; } = 0x1A4;
+
+    /// <summary>Whether a name stands for it, or it lives on only in those who have it open.</summary>
+    internal bool HasName { get; set; }
+
+    /// <summary>Bytes that have been allocated, counted from the start.</summary>
+    internal long Allocated => Math.Max(_allocated, Length);
+
+    /// <summary>When it was made, by the monotonic clock.</summary>
+    internal long MadeAt { get; init; }
+
+    /// <summary>When it was last written to, by the monotonic clock.</summary>
+    internal long ChangedAt { get; set; }
+
+    private long _allocated;
+
+    /// <summary>Allocates to an end that may be beyond the length.</summary>
+    internal void Allocate(long end) => _allocated = Math.Max(_allocated, end);
+
+    /// <summary>Zeroes what there is of a range.</summary>
+    internal void Clear(long offset, long length)
+    {
+        if (offset < Length)
+            _bytes.AsSpan((int)offset, (int)Math.Min(length, Length - offset)).Clear();
+    }
+
+    /// <summary>Cuts it off, or extends it with zeros.</summary>
+    internal void SetLength(long length)
+    {
+        if (length < Length)
+        {
+            _bytes.AsSpan((int)length, Length - (int)length).Clear(); // what comes back later reads as zeros
+            _allocated = 0;
+        }
+        else
+        {
+            Room(length, 0);
+        }
+
+        Length = (int)length;
+    }
 
     internal ReadOnlySpan<byte> From(long position) => position >= Length ? default : _bytes.AsSpan((int)position, Length - (int)position);
 

@@ -55,8 +55,12 @@ internal sealed class RegularFile(World world, RegularNode node, string path, Fi
         if (!buffer.Take(node.Room(position, count)))
             return Error(Errno.EFAULT);
         node.Wrote(position + count);
+        Touch();
         return count;
     }
+
+    /// <summary>Something has changed it now.</summary>
+    internal void Touch() => node.ChangedAt = World.Now;
 
     internal override unsafe int Ioctl(uint request, void* argument)
         => request == FileRead ? PutInt(argument, (int)(node.Length - _position)) : -(int)Errno.ENOTTY;

@@ -59,6 +59,9 @@ internal sealed partial class Machine
         return entry;
     }
 
+    /// <summary>The inode number given last.</summary>
+    internal ulong LastInode { get; set; }
+
     /// <summary>Opens what a path stands for, and makes it first if that is asked for. Null: <paramref name="error"/> is the negated errno.</summary>
     internal SimFile? OpenPath(SimThread thread, string path, FileFlags flags, int mode, out int error)
     {
@@ -81,7 +84,7 @@ internal sealed partial class Machine
                 return null;
             }
 
-            entry = Link(at.Parent, at.Name, new RegularNode());
+            entry = Link(at.Parent, at.Name, new RegularNode { Mode = mode & 0x1ED, HasName = true, MadeAt = World.Now, ChangedAt = World.Now }); // umask 022
             FsNotify.Name(entry.Directory, InotifyEvents.Create, entry.Name);
         }
         else if (creates && (flags & FileFlags.Exclusive) != 0)
@@ -180,6 +183,8 @@ internal sealed partial class Machine
         if (at.EndsWithSlash)
             return -(int)Errno.ENOTDIR;
         entry.Cut();
+        if (entry.Node is RegularNode regular)
+            regular.HasName = false;
         FsNotify.Node(entry.Node, InotifyEvents.Attributes); // the number of its links
         entry.EndIfUnused();
         FsNotify.Name(at.Parent.Node, InotifyEvents.Delete, entry.Name);
@@ -232,6 +237,8 @@ internal sealed partial class Machine
         uint cookie = ++_lastCookie;
         FsNotify.Name(before, InotifyEvents.MovedFrom | kind, old.Name, cookie);
         FsNotify.Name(after, InotifyEvents.MovedTo | kind, at.Name, cookie);
+        if (target?.Node is RegularNode nameless)
+            nameless.HasName = false;
         if (target != null)
             FsNotify.Node(target.Node, InotifyEvents.Attributes);
         FsNotify.Node(entry.Node, InotifyEvents.MoveSelf);

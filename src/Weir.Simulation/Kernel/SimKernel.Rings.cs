@@ -218,10 +218,6 @@ public sealed unsafe partial class SimKernel
         return file == null ? error : Install(file, (flags & FileFlags.CloseOnExec) != 0);
     }
 
-    internal int AllocateNow(SimFile file, FileAllocation mode, long offset, long length) => throw NotEmulated("fallocate");
-
-    internal int StatXNow(SimThread thread, int directory, byte* path, StatXFlags flags, StatXMask mask, StatXResult* result) => throw NotEmulated("statx");
-
     private void AbandonRings()
     {
         foreach (WeakReference<RingFile> known in _rings)

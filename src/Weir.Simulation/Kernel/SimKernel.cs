@@ -39,6 +39,9 @@ public sealed unsafe partial class SimKernel : Kernel
     /// <inheritdoc/>
     public override string Name => $"simulated {Machine.Name}";
 
+    /// <inheritdoc/>
+    public override bool SchedulesThreads => true;
+
     /// <summary>The name of the process in traces and findings.</summary>
     public string ProcessName { get; }
 

@@ -87,6 +87,7 @@ internal sealed partial class EpollDriver
         }
 
         _rebuilds++;
+        bool isDeaf = false;
         for (int i = 0; i < Slots.Extent; i++)
         {
             ref Slot slot = ref Slots.At(i);
@@ -98,11 +99,14 @@ internal sealed partial class EpollDriver
             {
                 slot.Reader?.End(result);
                 slot.Writer?.End(result);
+                isDeaf |= _ring != null && slot.Descriptor == _ring.FileDescriptor;
             }
         }
 
         EpollSet old = _set;
         _set = fresh;
         old.Dispose();
+        if (isDeaf)
+            LoseRing();
     }
 }

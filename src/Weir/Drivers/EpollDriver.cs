@@ -46,8 +46,6 @@ internal sealed partial class EpollDriver : ReadinessDriver
     private void RegisterWake(EpollSet set)
         => KernelException.Check(set.Control(EpollOp.Add, _wakeFd, EpollEvents.In | EpollEvents.EdgeTriggered, WakeToken), "epoll_ctl(ADD)", _wakeFd);
 
-    internal override int Wait(long timeout) => _set.Wait(timeout);
-
     // An epoll set may be polled like any other file. Rebuild makes another.
     internal override int WaitDescriptor => _set.FileDescriptor;
 
@@ -79,6 +77,7 @@ internal sealed partial class EpollDriver : ReadinessDriver
                 Change(ref slot, token, slot.Registered & ~EpollEvents.Out);
         }
 
+        _ring?.Collect(); // whether there was an event or not: completions also come as the thread leaves the kernel
         if (_ghostRun >= GhostLimit)
             Rebuild();
     }
@@ -95,6 +94,7 @@ internal sealed partial class EpollDriver : ReadinessDriver
     /// <summary>Closes the descriptors still in care, the epoll set and the wake fd.</summary>
     public override void Dispose()
     {
+        CloseRing();
         CloseDescriptors();
         _set.Dispose();
         int wake = _wakeFd;

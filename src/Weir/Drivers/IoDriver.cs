@@ -161,6 +161,15 @@ internal abstract class IoDriver : IDisposable
     /// <summary>Whether the loop waits by <see cref="WaitDescriptor"/>, and each <see cref="Wait"/> ends such a wait: the kernel must hear of it.</summary>
     internal bool WaitsElsewhere { get; set; }
 
+    /// <summary>A ring in which operations can be performed that this driver has no other way for; made when first asked for. Null: there is none.</summary>
+    internal abstract RingOperations? RingOperations { get; }
+
+    /// <summary>Why there is no <see cref="RingOperations"/>; null while there is one, or none was asked for.</summary>
+    internal abstract string? RingRefusal { get; }
+
+    /// <summary>Operations in <see cref="RingOperations"/>, which is not made for the question.</summary>
+    internal abstract int OperationsInFlight { get; }
+
     /// <summary>
     /// Hands over to the kernel what was gathered for it. For those who wait elsewhere (<see cref="WaitDescriptor"/>); <see cref="Wait"/> does it by itself.
     /// </summary>

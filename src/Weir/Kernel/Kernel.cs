@@ -17,6 +17,12 @@ public abstract unsafe partial class Kernel
     /// <summary>A name for logs and statistics.</summary>
     public abstract string Name { get; }
 
+    /// <summary>
+    /// Whether it decides itself which thread runs, as a simulator does: then the runtime makes no threads of its own, for they would escape it.
+    /// False for real kernels.
+    /// </summary>
+    public virtual bool SchedulesThreads => false;
+
     // Time and limits
 
     /// <summary>Nanoseconds of a clock. clock_gettime(2).</summary>

@@ -44,6 +44,8 @@ public enum FileFlags
     Truncate = 0x200,
     Append = 0x400,
     NonBlock = 0x800,
+    DataSync = 0x1000,
+    Sync = 0x101000,
     CloseOnExec = 0x80000,
 }
 

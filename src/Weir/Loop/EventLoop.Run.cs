@@ -160,7 +160,7 @@ public sealed partial class EventLoop
         }
 
         // The inbox alone is no reason: threads that post without pause would keep the loop from ending. CloseDown takes what is in it.
-        return _unwindTurns++ < UnwindTurns && _queue.RunCount > 0;
+        return _unwindTurns++ < UnwindTurns && (_queue.RunCount > 0 || OperationsInFlight > 0);
     }
 
     /// <summary>Asks the tasks to end; they are let for as long as the options say.</summary>
@@ -188,6 +188,7 @@ public sealed partial class EventLoop
     {
         _timers.Cancel(_stopAlarm!);
         _isEnding = true;
+        CancelOperations(); // and the turns that follow hear of their ends
         EndWaits();
     }
 
@@ -199,14 +200,24 @@ public sealed partial class EventLoop
         _queue.TakeInbox(int.MaxValue);
         RunEntries();
         // Other threads may have begun to wait for something until a moment ago.
+        if (_driver.OperationsInFlight > 0)
+            _driver.RingOperations?.EndAll();
+        _calls?.EndAll();
         EndWaits();
-        foreach (IDisposable resource in _disposeAtEnd.ToArray())
-            resource.Dispose();
+        DisposeResources();
         for (int round = 0; round < UnwindTurns && _queue.RunCount > 0; round++)
             RunEntries();
         _queue.Seal();
+        _calls?.Dispose();
         _driver.Dispose();
+        DisposeResources(); // a file may have come of an open that completed this late
         _stopping.Dispose();
+    }
+
+    private void DisposeResources()
+    {
+        foreach (IDisposable resource in _disposeAtEnd.ToArray())
+            resource.Dispose();
     }
 
     /// <summary>Everyone who waits for a descriptor or a deadline, on whatever thread, is told that nothing comes any more.</summary>

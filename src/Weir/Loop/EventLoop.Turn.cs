@@ -33,7 +33,12 @@ public sealed partial class EventLoop
             while (_wait != WaitKind.None)
             {
                 if (IsStepped)
+                {
                     _driver.BeforeWait(); // whoever steps it waits outside
+                    if (_queue.RunCount > 0)
+                        _timeout = 0; // something has completed on the way
+                }
+
                 yield return _timeout;
                 Wait(IsStepped ? 0 : _timeout); // whoever steps it has waited already
             }
@@ -55,7 +60,9 @@ public sealed partial class EventLoop
 
         int entries = RunEntries();
         Call(Hook.TurnEnded, entries);
-        if (_queue.RunCount > 0 || _isEnding || !GoesOn)
+        if (_queue.RunCount == 0 && _isEnding && OperationsInFlight > 0)
+            PrepareLastWait();
+        else if (_queue.RunCount > 0 || _isEnding || !GoesOn)
             PrepareLook();
         else if (_spin > 0)
             PrepareSpin();
@@ -141,6 +148,13 @@ public sealed partial class EventLoop
         _turnsWithoutLook = 0;
         EndTurnClock(Now);
         Prepare(WaitKind.Look, 0);
+    }
+
+    /// <summary>What is in flight has been cancelled and is all that is left: nothing else needs the loop, so nobody is told that it sleeps.</summary>
+    private void PrepareLastWait()
+    {
+        EndTurnClock(Now);
+        Prepare(WaitKind.Look, -1);
     }
 
     /// <summary>

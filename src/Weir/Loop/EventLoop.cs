@@ -119,6 +119,8 @@ public sealed partial class EventLoop
             {
                 Backend = _driver.Name,
                 BackendReason = _driverReason,
+                FileBackend = _callsName,
+                FileBackendReason = _driver.RingRefusal,
                 Turns = _turns,
                 Sleeps = _sleeps,
                 WakeUpsSent = _queue.State.WakesOwed,

@@ -11,6 +11,15 @@ public sealed record LoopStatistics
     /// <summary>Why <see cref="DriverKind.Auto"/> did not take io_uring: what the kernel said. Null if it did, or was not asked to.</summary>
     public string? BackendReason { get; init; }
 
+    /// <summary>
+    /// Who does what epoll cannot, <see cref="AsyncFile"/>'s operations above all: "io_uring"; "threads": a few of the loop's own that block;
+    /// "calls": the loop's thread itself, on an emulated kernel without rings; "none" before the first such operation.
+    /// </summary>
+    public string FileBackend { get; init; } = "none";
+
+    /// <summary>Why <see cref="FileBackend"/> is not io_uring; null if it is, or while there was nothing to do.</summary>
+    public string? FileBackendReason { get; init; }
+
     /// <summary>Turns taken.</summary>
     public long Turns { get; init; }
 

@@ -43,6 +43,8 @@ internal readonly struct RunEntry
         // Nearly always an I/O operation: the test for a sealed type is one comparison.
         if (_target is IoOperation operation)
             operation.Execute();
+        else if (_target is RingOperation ring)
+            ring.Execute();
         else
             InvokeOther();
     }

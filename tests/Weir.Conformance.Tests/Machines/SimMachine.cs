@@ -182,7 +182,10 @@ public sealed unsafe class SimMachine : Machine
         switch (file)
         {
             case UnpollableFile.Regular:
-                return Open("/tmp/file"u8, FileFlags.ReadWrite | FileFlags.Create);
+                int fd = Open("/tmp/file"u8, FileFlags.ReadWrite | FileFlags.Create);
+                fixed (byte* name = "/tmp/file"u8)
+                    Process.Unlink(name);
+                return fd;
             case UnpollableFile.Directory:
                 return Open("/"u8, FileFlags.ReadOnly);
             case UnpollableFile.Null:

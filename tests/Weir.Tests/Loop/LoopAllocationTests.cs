@@ -137,6 +137,35 @@ public class LoopAllocationTests : LoopTests
             }
         });
 
+    [Theory]
+    [InlineData(DriverKind.Epoll)]
+    [InlineData(DriverKind.Auto)]
+    public void Reads_and_writes_of_a_file(DriverKind driver)
+    {
+        string path = Path.GetTempFileName();
+        TestLoop.Run(
+            async () =>
+            {
+                await using AsyncFile file = await AsyncFile.OpenAsync(path, FileMode.Open, FileAccess.ReadWrite);
+                using var source = new CancellationTokenSource();
+                byte[] data = new byte[4096];
+                Memory<byte>[] two = [data.AsMemory(0, 100), data.AsMemory(100)];
+                await AssertNone(Transfers);
+
+                async ValueTask Transfers(int count)
+                {
+                    for (int i = 0; i < count; i++)
+                    {
+                        await file.WriteAsync(data, 0, source.Token);
+                        await file.ReadAsync(data, 0, source.Token);
+                        await file.ReadAsync(two, 0);
+                    }
+                }
+            },
+            new LoopOptions { Kernel = InnerKernel, Driver = driver });
+        File.Delete(path);
+    }
+
     private static async Task AssertNone(Func<int, ValueTask> work)
     {
         await work(WarmUps);

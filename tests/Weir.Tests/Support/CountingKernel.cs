@@ -35,6 +35,8 @@ public unsafe partial class CountingKernel : Kernel
 
     public override string Name => Inner.Name;
 
+    public override bool SchedulesThreads => Inner.SchedulesThreads;
+
     /// <summary>How often a call was made, refused ones included: <c>Count(nameof(Kernel.EpollCtl))</c>.</summary>
     public long Count(string call) => Interlocked.Read(ref Find(call).Calls);
 

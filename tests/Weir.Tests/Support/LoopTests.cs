@@ -17,11 +17,14 @@ public abstract class LoopTests : IDisposable
     protected LoopTests()
     {
         _bed = MakeBed();
-        Kernel = new CountingKernel(InnerKernel);
+        Kernel = MakeKernel();
     }
 
     /// <summary>Where the loops run; called once, from the constructor.</summary>
     protected virtual TestBed MakeBed() => new();
+
+    /// <summary>What counts the calls, in front of <see cref="InnerKernel"/>; called once, from the constructor.</summary>
+    protected virtual CountingKernel MakeKernel() => new(InnerKernel);
 
     /// <summary>The kernel that does the work.</summary>
     protected Kernel InnerKernel => _bed.Kernel;
@@ -152,7 +155,7 @@ public abstract class LoopTests : IDisposable
         return total;
     }
 
-    public void Dispose()
+    public virtual void Dispose()
     {
         foreach (int fd in _open)
             InnerKernel.Close(fd);

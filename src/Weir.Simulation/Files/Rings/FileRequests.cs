@@ -36,6 +36,24 @@ internal sealed class FAllocateRequest : RingRequest
     internal override Issue Try(bool polled) => Completed(Process.AllocateNow(File!, _mode, _offset, _length));
 }
 
+/// <summary>IORING_OP_FTRUNCATE, which a worker does.</summary>
+internal sealed class FTruncateRequest : RingRequest
+{
+    private long _length;
+
+    internal override bool IsForWorkers => true;
+
+    internal override int Prepare(in Submission entry)
+    {
+        if (entry.OperationFlags != 0 || entry.Address != 0 || entry.Length != 0 || entry.BufferGroup != 0 || entry.FileIndex != 0 || entry.Address3 != 0)
+            return -(int)Errno.EINVAL;
+        _length = (long)entry.Offset;
+        return 0;
+    }
+
+    internal override Issue Try(bool polled) => Completed(Process.TruncateNow(File!, _length));
+}
+
 /// <summary>IORING_OP_STATX, which a worker does.</summary>
 internal sealed unsafe class StatXRequestEntry : RingRequest
 {

@@ -18,6 +18,7 @@ internal static class RingOperations
         table[(int)IoUringOp.WriteV] = () => new WriteRequest(isVectored: true);
         table[(int)IoUringOp.FSync] = () => new FSyncRequest();
         table[(int)IoUringOp.FAllocate] = () => new FAllocateRequest();
+        table[(int)IoUringOp.FTruncate] = () => new FTruncateRequest();
         table[(int)IoUringOp.StatX] = () => new StatXRequestEntry();
         table[(int)IoUringOp.OpenAt] = () => new OpenAtRequest();
         table[(int)IoUringOp.Close] = () => new CloseRequest();

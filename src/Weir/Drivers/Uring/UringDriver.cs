@@ -38,7 +38,7 @@ internal sealed partial class UringDriver : ReadinessDriver
         _receivePool = null!;
         try
         {
-            RequireOperations();
+            _operations = new OperationRing(this, RequireOperations());
             // An odd number of cache lines: with powers of two all buffers would begin in the same few places of the cache.
             _receivePool = new ReceivePool(kernel, _ring, 0, receiveBuffers, (receiveBufferSize / 64 | 1) * 64);
             _wakeFd = KernelException.Check(kernel.EventFd(0, EventFdFlags.NonBlock | EventFdFlags.CloseOnExec), "eventfd");
@@ -54,11 +54,12 @@ internal sealed partial class UringDriver : ReadinessDriver
     internal override string Name => "io_uring";
 
     // Receives that go on and on came with 6.0, as did the operations that are asked for here; what else is needed is older.
-    private void RequireOperations()
+    private IoUringProbe RequireOperations()
     {
         _ring.Probe(out IoUringProbe probe);
         if (!probe.Supports((int)IoUringOp.SendZeroCopy) || (_ring.Features & IoUringFeatures.ExtendedArgument) == 0)
             throw new KernelException("io_uring_register(PROBE)", _ring.FileDescriptor, Errno.EOPNOTSUPP);
+        return probe;
     }
 
     // What completions are told apart by: the slot, its generation, and what was asked for.
@@ -151,6 +152,12 @@ internal sealed partial class UringDriver : ReadinessDriver
             return;
         }
 
+        if (request == UringRequest.Operation)
+        {
+            _operations!.Complete(completion);
+            return;
+        }
+
         int index = (int)(completion.UserData & ((1 << IndexBits) - 1));
         ref Slot slot = ref Slots.At(index);
         ref UringSlot line = ref _lines.At(index);
@@ -214,6 +221,7 @@ internal sealed partial class UringDriver : ReadinessDriver
         if (_disposed)
             return;
         _disposed = true;
+        _operations?.Dispose();
         if (_receivePool != null)
         {
             _ring.SubmitAndLook();
@@ -244,7 +252,7 @@ internal sealed partial class UringDriver : ReadinessDriver
             int result = _ring.CancelNow(AsyncCancelFlags.Any | AsyncCancelFlags.All);
             _ring.SubmitAndLook();
             Dispatch(int.MaxValue);
-            if (!_lines.AnyPending(Slots.Extent))
+            if (!_lines.AnyPending(Slots.Extent) && _operations is null or { InFlight: 0 })
                 return;
             // Cancelled by now, or past cancelling: the completion is on its way.
             if (_ring.Ready == 0 && _ring.SubmitAndWait(Patience) == -(int)Errno.ETIME && result != 0)

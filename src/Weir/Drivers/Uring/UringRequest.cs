@@ -29,4 +29,7 @@ internal enum UringRequest : byte
 
     /// <summary>One poll for room to write.</summary>
     PollOut,
+
+    /// <summary>A <see cref="RingOperation"/>, whose place is in a table of its own.</summary>
+    Operation,
 }

@@ -92,6 +92,7 @@ public enum IoUringOp : byte
     MessageRing = 40,
     SendZeroCopy = 47,
     SendMessageZeroCopy = 48,
+    FTruncate = 55,
 }
 
 /// <summary>Flags of a submission (IOSQE_*).</summary>

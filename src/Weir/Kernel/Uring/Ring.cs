@@ -205,6 +205,15 @@ internal sealed unsafe class Ring : IDisposable
         return result;
     }
 
+    /// <summary>Takes back the youngest of the entries that the kernel has not taken, and returns its user data. There must be one.</summary>
+    internal ulong TakeBack()
+    {
+        Debug.Assert(Unsubmitted > 0, "What was submitted is the kernel's.");
+        ulong userData = _entries[--_tail & _submissionMask].UserData;
+        Volatile.Write(ref *_submissionTail, _tail); // a call that failed has shown it already
+        return userData;
+    }
+
     /// <summary>The completion at a place among those that are <see cref="Ready"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal ref readonly Completion Peek(uint index) => ref _completions[(*_completionHead + index) & _completionMask];
