@@ -75,7 +75,7 @@ internal sealed class RegistrationsBenchmark : IBenchmark
         string file = Path.GetTempFileName();
         try
         {
-            ChildProcess.Run(
+            OtherProcess.Run(
                 null, TimeSpan.FromMinutes(1), "strace", "-f", "-c", "-U", "calls,name", "-e", $"trace={string.Join(',', names)}", "-o", file,
                 Environment.ProcessPath!, typeof(RegistrationsBenchmark).Assembly.Location, "registrations", "--counted", "--contestant", $"{contestant}", "--count", $"{count}", "--batch", $"{batch}");
             return File.ReadLines(file)
