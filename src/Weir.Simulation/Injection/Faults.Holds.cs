@@ -53,9 +53,19 @@ internal sealed unsafe partial class Faults
         if (file.References == 0 || (file.Readiness & bits) is not (var key and not EpollEvents.None))
             return;
         _letsGo = true; // what was late once is not late again
+        // The end has a wake of its own, behind that of the data: who takes the data for the first must be told of the second.
+        const EpollEvents Ends = EpollEvents.Hup | EpollEvents.RdHup | EpollEvents.Err;
+        if ((key & ~Ends) != EpollEvents.None)
+            Wake(file, key & ~Ends);
+        if ((key & Ends) != EpollEvents.None)
+            Wake(file, key);
+        _letsGo = false;
+    }
+
+    private static void Wake(SimFile file, EpollEvents key)
+    {
         file.WaitQueue.Wake(key);
         file.SecondWaitQueue?.Wake(key);
-        _letsGo = false;
     }
 
     // A blocking call waits until it is let go. File calls do not know; they are not let in before.

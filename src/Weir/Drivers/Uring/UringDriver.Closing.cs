@@ -26,7 +26,7 @@ internal sealed partial class UringDriver
         // Mostly the kernel has taken all of it by now, and it is closed with the last word. Else nobody reads meanwhile: a peer that goes on
         // sending must learn of it, or each would wait for the other.
         Dispatch(int.MaxValue);
-        if (line.Has(UringState.CloseDue) && line.Unsent > 0 && !line.Has(UringState.ShutdownDue))
+        if (line.Has(UringState.CloseDue) && line.Unsent > 0 && line.SendError == 0)
             WatchPeer(ref line, token);
     }
 

@@ -194,11 +194,14 @@ internal sealed partial class UringDriver
                 Return(first);
             }
         }
-        else if (result != -(int)Errno.EINTR)
+        else if (result != -(int)Errno.EINTR && line.SendError == 0)
         {
             line.SendError = (short)-result;
-            DropUnsent(ref line);
         }
+
+        // Failed, or to be dropped: one that was cancelled may have sent a part.
+        if (line.SendError != 0 || _disposed)
+            DropUnsent(ref line);
 
         if (line.FirstUnsent != null && (live || line.Has(UringState.CloseDue)))
             SendFirst(line.Descriptor, ref line, TokenIn(userData));
@@ -347,7 +350,7 @@ internal sealed partial class UringDriver
     {
         if (line.Has(UringState.Sending))
             Cancel(UringRequest.Send, token);
-        line.State |= UringState.ShutdownDue; // nothing more is written
+        line.SendError = (short)Errno.EPIPE; // nothing more is written
         KeepOnlyFirst(ref line);
     }
 
