@@ -72,6 +72,12 @@ internal abstract class IoDriver : IDisposable
     /// <summary>Ends every operation in progress with <see cref="Closed"/>.</summary>
     internal abstract void EndAll();
 
+    /// <summary>
+    /// Why a descriptor cannot be waited for, where waiting for it would not say so: a negated errno, EPERM for regular files and directories, which
+    /// have no readiness. 0: it can, or the wait will say.
+    /// </summary>
+    internal virtual int CannotWaitFor(int fd) => 0;
+
     /// <summary>The token of a descriptor lent to the loop, which lasts as long as somebody waits on it.</summary>
     internal abstract ulong Borrow(int fd);
 

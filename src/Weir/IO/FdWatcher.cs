@@ -19,6 +19,7 @@ public sealed class FdWatcher : IDisposable
     private readonly EpollEvents _ownedInterest;
     private IoOperation? _reader;
     private IoOperation? _writer;
+    private bool _isKnown;
     private bool _disposed;
 
     /// <summary>Watches a descriptor by number.</summary>
@@ -43,6 +44,7 @@ public sealed class FdWatcher : IDisposable
             Check(interest);
             _ownedInterest = interest;
             int flags = KernelException.Check(_loop.Kernel.Fcntl(_fd, FcntlCommand.GetStatusFlags, 0), "fcntl(F_GETFL)", _fd);
+            RequireReadiness();
             _loop.Kernel.Fcntl(_fd, FcntlCommand.SetStatusFlags, flags | (int)FileFlags.NonBlock);
             _ownedToken = _loop.Driver.Register(_fd, handle == null ? DescriptorKind.Watched : DescriptorKind.WatchedHandle, interest, EpollEvents.None);
         }
@@ -108,6 +110,8 @@ public sealed class FdWatcher : IDisposable
         RequireLoop();
         if (_ownership == FdOwnership.Owned && (interest & _ownedInterest) == 0)
             throw new ArgumentException($"fd {_fd} is watched for {_ownedInterest}, so {interest} would never come: name it when making the watcher.", nameof(interest));
+        if (!_isKnown)
+            RequireReadiness();
         bool writes = (interest & EpollEvents.Out) != 0;
         OperationKind kind = writes ? OperationKind.WaitToWrite : OperationKind.WaitToRead;
         ref IoOperation? place = ref writes ? ref _writer : ref _reader;
@@ -117,6 +121,14 @@ public sealed class FdWatcher : IDisposable
         ulong token = _ownership == FdOwnership.Owned ? _ownedToken : _loop.Driver.Borrow(_fd);
         operation.Prepare(kind, token, default, interest);
         return operation;
+    }
+
+    private void RequireReadiness()
+    {
+        int error = _loop.Driver.CannotWaitFor(_fd);
+        if (error < 0)
+            throw new KernelException("poll", _fd, (Errno)(-error));
+        _isKnown = true;
     }
 
     /// <summary>Forgets readiness of an owned descriptor that was used up: In after a read said EAGAIN, Out after a write did.</summary>

@@ -43,7 +43,7 @@ public sealed class KernelException : IOException
         Errno.EOPNOTSUPP or Errno.EINVAL when call.StartsWith("io_uring", StringComparison.Ordinal)
             => "this kernel's io_uring lacks what the driver needs (Linux 6.1); use DriverKind.Epoll",
         Errno.ENOMEM when call.StartsWith("io_uring", StringComparison.Ordinal) => "no memory for a ring, or none that may be locked; raise `ulimit -l`, or use DriverKind.Epoll",
-        Errno.EPERM when call.StartsWith("epoll_ctl", StringComparison.Ordinal)
+        Errno.EPERM when call.StartsWith("epoll_ctl", StringComparison.Ordinal) || call == "poll"
             => "this kind of file cannot be polled (regular files and directories are always ready); read and write it directly",
         Errno.EACCES when call.StartsWith("posix_spawn", StringComparison.Ordinal) => "not executable, or a directory on the way to it is closed to this user",
         Errno.E2BIG => "arguments and environment are too large: one may have 128 KiB, all together a quarter of `ulimit -s`",

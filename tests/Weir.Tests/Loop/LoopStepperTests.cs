@@ -391,7 +391,7 @@ public sealed class LoopStepperTests : IDisposable
 
     private LoopStepper Make(Func<EventLoop, Task> main, Action<LoopOptions>? configure = null)
     {
-        var options = new LoopOptions { Kernel = _kernel };
+        var options = new LoopOptions { Kernel = _kernel, Driver = DriverKind.Epoll };
         configure?.Invoke(options);
         var stepper = new LoopStepper(() => main(EventLoop.Current!), options);
         _made.Add(stepper);

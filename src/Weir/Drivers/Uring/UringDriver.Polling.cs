@@ -13,6 +13,16 @@ internal sealed partial class UringDriver
         return 0;
     }
 
+    // A poll says of such files that they are ready, as poll(2) does, and no more than that.
+    internal override unsafe int CannotWaitFor(int fd)
+    {
+        const int Directory = 0x4000, RegularFile = 0x8000; // S_IFDIR, S_IFREG
+        StatXResult status;
+        byte nothing = 0;
+        int result = Kernel.StatX(fd, &nothing, StatXFlags.EmptyPath, StatXMask.Type, &status);
+        return result < 0 ? result : status.FileType is Directory or RegularFile ? -(int)Errno.EPERM : 0;
+    }
+
     private void WatchMask(ref Slot slot, ref UringSlot line, ulong token)
     {
         ref Submission entry = ref Submit(UringRequest.Watch, IoUringOp.PollAdd, slot.Descriptor, ref line, token);
