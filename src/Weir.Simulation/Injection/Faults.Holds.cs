@@ -68,10 +68,14 @@ internal sealed unsafe partial class Faults
         file.SecondWaitQueue?.Wake(key);
     }
 
+    // Of a connection that is dead there is no room to wait for.
+    private static bool IsHeld(SimFile file, EpollEvents bits)
+        => (file.Held & bits) != 0 && (bits != Room || (file.Readiness & (EpollEvents.Hup | EpollEvents.Err)) == 0);
+
     // A blocking call waits until it is let go. File calls do not know; they are not let in before.
     private Errno WaitWhileHeld(SimThread thread, SimFile? file, EpollEvents bits)
     {
-        while (file != null && (file.Held & bits) != 0)
+        while (file != null && IsHeld(file, bits))
         {
             int error = _world.BlockOn(thread, file, bits);
             if (error < 0)

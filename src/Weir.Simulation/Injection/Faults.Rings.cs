@@ -75,8 +75,8 @@ internal sealed unsafe partial class Faults
         if (!_active)
             return 0;
         _after = Afterwards.Nothing;
-        if ((socket.Held & Room) != 0 && (socket.Readiness & (EpollEvents.Hup | EpollEvents.Err)) == 0)
-            return -(int)Errno.EAGAIN; // of one that is dead there is nothing to wait for
+        if (IsHeld(socket, Room))
+            return -(int)Errno.EAGAIN;
         TryReset(thread, call, socket);
         Errno memory = MemoryError(call, socket.Number, socket);
         if (memory != Errno.None && Strikes(SimFault.NoMemory, thread, call, socket) != null)
@@ -98,7 +98,7 @@ internal sealed unsafe partial class Faults
         if (reads)
             return MayTake(thread, file, SystemCall.Read);
         _after = Afterwards.Nothing;
-        return (file.Held & Room) == 0;
+        return !IsHeld(file, Room);
     }
 
     /// <summary>No number for a new descriptor: a negated errno, or 0.</summary>

@@ -164,7 +164,7 @@ internal abstract class IoDriver : IDisposable
     /// <summary>The readiness that parked operations wait for on a descriptor, for those who look into a sleeping loop.</summary>
     internal abstract EpollEvents Awaited(ulong token);
 
-    /// <summary>Whether the loop waits by <see cref="WaitDescriptor"/>, and each <see cref="Wait"/> ends such a wait: the kernel must hear of it.</summary>
+    /// <summary>Whether the next <see cref="Wait"/> ends one that was made by <see cref="WaitDescriptor"/>: the kernel must hear of it.</summary>
     internal bool WaitsElsewhere { get; set; }
 
     /// <summary>A ring in which operations can be performed that this driver has no other way for; made when first asked for. Null: there is none.</summary>

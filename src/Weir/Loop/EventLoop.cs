@@ -90,11 +90,7 @@ public sealed partial class EventLoop
     public TimeProvider TimeProvider { get; }
 
     /// <summary>Whether it shares its thread with others (<see cref="LoopStepper"/>), so that whoever blocks the thread blocks them all.</summary>
-    internal bool IsStepped
-    {
-        get => _driver.WaitsElsewhere;
-        set => _driver.WaitsElsewhere = value;
-    }
+    internal bool IsStepped { get; set; }
 
     internal LoopWorkQueue Queue => _queue;
 

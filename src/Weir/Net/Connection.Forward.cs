@@ -67,10 +67,9 @@ public sealed partial class Connection
             {
                 await WaitWritableAsync(cancellationToken);
                 nint count = buffer.SendNow(Token, Loop.Driver);
-                if (count >= 0)
-                    Loop.Queue.Spend((int)count);
-                else if (count is not (-(int)Errno.EAGAIN or -(int)Errno.EINTR))
+                if (count < 0 && count is not (-(int)Errno.EAGAIN or -(int)Errno.EINTR))
                     throw Failure(OperationKind.Write, (int)count);
+                Loop.Queue.Spend((int)Math.Max(count, 0)); // also for nothing: a socket may report an error and have no room for ever
             }
         }
         finally

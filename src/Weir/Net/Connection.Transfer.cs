@@ -59,7 +59,10 @@ public sealed partial class Connection
                 cursor.Advance((int)count);
             }
             else if (count == -(int)Errno.EAGAIN)
+            {
+                Loop.Queue.Spend(0); // a socket may report an error and have no room for ever
                 await WaitWritableAsync(cancellationToken);
+            }
             else if (count != -(int)Errno.EINTR)
                 throw Failure(OperationKind.Write, (int)count);
         }
