@@ -37,6 +37,7 @@ public sealed partial class EventLoop
                     _driver.BeforeWait(); // whoever steps it waits outside
                     if (_queue.RunCount > 0)
                         _timeout = 0; // something has completed on the way
+                    _driver.WaitsElsewhere = _timeout != 0;
                 }
 
                 yield return _timeout;
