@@ -28,6 +28,8 @@ internal static class EchoCommand
                 SpinBeforeSleep = TimeSpan.FromMicroseconds(arguments.GetValue(spin) ?? 0),
                 StopTimeout = TimeSpan.Zero, // connections have no end of their own to wait for
             };
+            if (arguments.GetValue(buffer) is { } size)
+                options.ReceiveBufferSize = Math.Clamp(size, 64, 1 << 20);
             Drivers.Run(() => ServeAsync(endPoints, arguments.GetValue(buffer)), options);
             return 0;
         });

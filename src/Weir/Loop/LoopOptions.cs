@@ -34,8 +34,11 @@ public sealed class LoopOptions
     /// </summary>
     public int ReceiveBufferCount { get; set; } = 512;
 
-    /// <summary>Bytes of each of these buffers. Defaults to 16 KiB.</summary>
-    public int ReceiveBufferSize { get; set; } = 16 * 1024;
+    /// <summary>
+    /// Bytes of each of these buffers: the most that one receive brings. Defaults to 64 KiB; of a buffer, as of all, memory is used only for what was
+    /// ever received.
+    /// </summary>
+    public int ReceiveBufferSize { get; set; } = 64 * 1024;
 
     /// <summary>
     /// How long a loop with nothing to do looks for work without sleeping. Saves the processor's own sleep and wake-up (some 20 us each

@@ -53,6 +53,7 @@ internal sealed unsafe class ReceivePool : IDisposable
             _contents[line.LastReceived].Next = id;
         line.LastReceived = id;
         line.Held++;
+        line.HeldBytes += length;
         InUse++;
     }
 
@@ -68,6 +69,7 @@ internal sealed unsafe class ReceivePool : IDisposable
             taken += count;
             content.Offset += count;
             content.Length -= count;
+            line.HeldBytes -= count;
             if (content.Length == 0)
                 DropFirst(ref line);
         }
@@ -99,6 +101,7 @@ internal sealed unsafe class ReceivePool : IDisposable
         line.FirstReceived = content.Next;
         content.Next = Lent;
         line.Held--;
+        line.HeldBytes -= length;
         return id;
     }
 
@@ -151,17 +154,9 @@ internal sealed unsafe class ReceivePool : IDisposable
         ref Content content = ref _contents[line.FirstReceived];
         content.Offset += count;
         content.Length -= count;
+        line.HeldBytes -= count;
         if (content.Length == 0)
             DropFirst(ref line);
-    }
-
-    /// <summary>Bytes received and not read.</summary>
-    internal int Unread(ref UringSlot line)
-    {
-        int total = 0;
-        for (int id = line.FirstReceived; id >= 0; id = _contents[id].Next)
-            total += _contents[id].Length;
-        return total;
     }
 
     private void DropFirst(ref UringSlot line)
@@ -178,6 +173,7 @@ internal sealed unsafe class ReceivePool : IDisposable
     {
         while (line.FirstReceived >= 0)
             DropFirst(ref line);
+        line.HeldBytes = 0;
     }
 
     /// <summary>A buffer that came for nobody.</summary>

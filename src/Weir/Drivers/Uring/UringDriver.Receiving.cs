@@ -6,10 +6,10 @@ namespace Weir;
 internal sealed partial class UringDriver
 {
     /// <summary>
-    /// So many buffers one connection may hold that does not read; then its receive is stopped until it has read half of them. The others
-    /// need some too.
+    /// So many buffers, or bytes in them, one connection may hold that does not read; then its receive is stopped until they are read. The others
+    /// need some too, and a turn.
     /// </summary>
-    private const int MostHeld = 16;
+    private const int MostHeld = 16, MostHeldBytes = 256 * 1024;
 
     private static bool IsStream(ref Slot slot) => slot.Kind is DescriptorKind.Tcp or DescriptorKind.Socket;
 
@@ -52,7 +52,7 @@ internal sealed partial class UringDriver
         if (result > 0)
         {
             _receivePool.Append(ref line, completion.BufferId, result);
-            if (more && line.Held >= MostHeld && line.Has(UringState.Taking))
+            if (more && (line.Held >= MostHeld || line.HeldBytes >= MostHeldBytes) && line.Has(UringState.Taking))
             {
                 line.State = (line.State & ~UringState.Taking) | UringState.StoppingTaking;
                 Cancel(UringRequest.Receive, token);
@@ -174,7 +174,7 @@ internal sealed partial class UringDriver
         int index = SlotTable.IndexOf(token);
         ref UringSlot line = ref _lines.At(index);
         LeaveInKernel(ref Slots.At(index), ref line, token);
-        return _receivePool.Unread(ref line);
+        return line.HeldBytes;
     }
 
     private void LeaveInKernel(ref Slot slot, ref UringSlot line, ulong token)

@@ -58,6 +58,9 @@ internal unsafe struct UringSlot
     /// <summary>The last of those.</summary>
     internal int LastReceived;
 
+    /// <summary>Bytes in the received buffers.</summary>
+    internal int HeldBytes;
+
     /// <summary>Bytes written and not yet sent.</summary>
     internal int Unsent;
 
