@@ -101,7 +101,7 @@ public class ConnectionTests : NetTestBase
         using (client)
         using (server)
         {
-            Fill(server);
+            await FillUp(server);
             Task<int> reading = server.ReadAsync(new byte[1]).AsTask();
             Task writing = server.WriteAsync(new byte[1 << 24]).AsTask();
             await Until(() => Statistics is { WaitingReaders: 1, WaitingWriters: 1 });
@@ -231,7 +231,7 @@ public class ConnectionTests : NetTestBase
         (Connection client, Connection server) = await PairOf(family);
         using (server)
         {
-            Fill(client);
+            await FillUp(client);
             Task<int> reading = client.ReadAsync(new byte[1]).AsTask();
             Task writing = client.WriteAsync(new byte[1 << 24]).AsTask();
             Assert.Equal((1, 1), (Statistics.WaitingReaders, Statistics.WaitingWriters));
@@ -297,7 +297,7 @@ public class ConnectionTests : NetTestBase
     [Theory, MemberData(nameof(Families))]
     public void A_large_write_waits_for_a_slow_reader_and_loses_nothing(string family) => Run(async () =>
     {
-        const int Size = 16 << 20;
+        const int Size = 32 << 20;
         (Connection client, Connection server) = await PairOf(family);
         using (client)
         using (server)

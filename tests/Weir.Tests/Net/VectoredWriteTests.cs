@@ -104,7 +104,7 @@ public class VectoredWriteTests : NetTestBase
         using (client)
         using (server)
         {
-            Fill(client);
+            await FillUp(client);
             using var cancellation = new CancellationTokenSource();
             Task writing = client.WriteAsync([new byte[1], new byte[1]], cancellation.Token).AsTask();
             cancellation.Cancel();

@@ -7,6 +7,7 @@ internal sealed partial class UringDriver
     {
         ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
         line.Descriptor = slot.Descriptor;
+        line.Token = token;
         if (mask == EpollEvents.None || IsStream(ref slot) || slot.Kind == DescriptorKind.Listener)
             return 0;
         WatchMask(ref slot, ref line, token);
@@ -73,7 +74,7 @@ internal sealed partial class UringDriver
             Stop(UringState.PollingOut, UringRequest.PollOut, ref line, token);
         // At once: a poll in progress holds the file open that its owner may close in the next line.
         if (line.State != before)
-            Check(_ring.SubmitAndLook());
+            Check(Flush());
         return 0;
     }
 
@@ -142,6 +143,6 @@ internal sealed partial class UringDriver
         if (slot.Kind == DescriptorKind.Listener)
             CloseAccepted(index);
         // At once: what is in progress holds the file open, and what was not submitted yet names a number that is about to be another's.
-        Check(_ring.SubmitAndLook());
+        Check(Flush());
     }
 }

@@ -66,6 +66,11 @@ internal sealed partial class UringDriver
             _receivePool.Return(completion.BufferId);
         switch (result)
         {
+            // The kernel tells the reason of an end once, and a send may have asked first: to a reader it is no orderly end all the same.
+            case 0 when line.SendError is (short)Errno.ECONNRESET or (short)Errno.ETIMEDOUT:
+                line.ReceiveError = line.SendError;
+                Deliver(ref slot, EpollEvents.In);
+                break;
             case 0:
                 line.State |= UringState.Ended;
                 Deliver(ref slot, EpollEvents.In | EpollEvents.RdHup);

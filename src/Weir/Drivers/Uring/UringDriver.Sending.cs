@@ -12,6 +12,7 @@ internal sealed partial class UringDriver
     /// <summary>Writes above this size are sent from the writer's own memory.</summary>
     private static int MostCopied => SendPool.Largest;
 
+    private readonly List<int> _sendsDue = [];
     private readonly Dictionary<int, DirectSend> _direct = [];
     private readonly Stack<DirectSend> _idleDirect = new();
 
@@ -40,8 +41,7 @@ internal sealed partial class UringDriver
             slot.Ready &= ~EpollEvents.Out;
         if (taken == 0)
             return line.Unsent == 0 ? -(int)Errno.ENOBUFS : -(int)Errno.EAGAIN;
-        if (!line.Has(UringState.Sending))
-            SendFirst(slot.Descriptor, ref line, token);
+        SendLater(ref line);
         return taken;
     }
 
@@ -86,7 +86,7 @@ internal sealed partial class UringDriver
         int taken = 0;
         SendBuffer* last = line.LastUnsent;
         // What is being sent is not added to: the kernel has been told its length.
-        if (last != null && (last != line.FirstUnsent || !line.Has(UringState.Sending)))
+        if (last != null && (last != line.LastSending || !line.Has(UringState.Sending)))
             taken = Fill(last, bytes, length);
         while (taken < length)
         {
@@ -138,8 +138,7 @@ internal sealed partial class UringDriver
         buffer->Length = buffer->Capacity = lease.Length;
         AddUnsent(ref line, buffer);
         line.Unsent += lease.Length;
-        if (!line.Has(UringState.Sending))
-            SendFirst(slot.Descriptor, ref line, token);
+        SendLater(ref line);
         int taken = lease.Length;
         lease = default;
         return taken;
@@ -168,47 +167,88 @@ internal sealed partial class UringDriver
         return count;
     }
 
-    private unsafe void SendFirst(int fd, ref UringSlot line, ulong token)
+    private void SendLater(ref UringSlot line)
+    {
+        if (line.Has(UringState.Sending | UringState.SendDue))
+            return;
+        line.State |= UringState.SendDue;
+        _sendsDue.Add(SlotTable.IndexOf(line.Token));
+    }
+
+    /// <summary>Submits what was written in this turn, one send for each connection.</summary>
+    private unsafe void SubmitSends()
+    {
+        foreach (int index in _sendsDue)
+        {
+            ref UringSlot line = ref _lines.At(index);
+            if (!line.Has(UringState.SendDue))
+                continue;
+            line.State &= ~UringState.SendDue;
+            if (line.FirstUnsent != null)
+                SendUnsent(ref line);
+        }
+
+        _sendsDue.Clear();
+    }
+
+    private unsafe void SendUnsent(ref UringSlot line)
     {
         SendBuffer* first = line.FirstUnsent;
-        ref Submission entry = ref Submit(UringRequest.Send, IoUringOp.Send, fd, ref line, token);
-        entry.Address = (ulong)(first->Bytes + first->Sent);
-        entry.Length = (uint)(first->Length - first->Sent);
+        bool several = first->Next != null && (line.Gather != null || (line.Gather = _sendPool.Rent(0)) != null);
+        ref Submission entry = ref Submit(UringRequest.Send, several ? IoUringOp.SendMessage : IoUringOp.Send, line.Descriptor, ref line, line.Token);
+        if (several)
+        {
+            entry.Address = (ulong)Describe(ref line);
+            entry.Length = 1;
+        }
+        else
+        {
+            entry.Address = (ulong)(first->Bytes + first->Sent);
+            entry.Length = (uint)(first->Length - first->Sent);
+            line.LastSending = first;
+        }
+
         entry.OperationFlags = (uint)(MessageFlags.NoSignal | MessageFlags.WaitAll);
         line.State |= UringState.Sending;
     }
 
-    private unsafe void Sent(ref Slot slot, ref UringSlot line, ulong userData, bool live, int result)
+    // The kernel reads it while the send is in progress, so it is in memory of the pool.
+    private static unsafe MessageHeader* Describe(ref UringSlot line)
+    {
+        var message = (MessageHeader*)line.Gather->Bytes;
+        var vectors = (IoVector*)(message + 1);
+        int most = (line.Gather->Capacity - sizeof(MessageHeader)) / sizeof(IoVector), count = 0;
+        for (SendBuffer* buffer = line.FirstUnsent; buffer != null && count < most; buffer = buffer->Next)
+        {
+            vectors[count++] = new IoVector { Base = buffer->Bytes + buffer->Sent, Length = (nuint)(buffer->Length - buffer->Sent) };
+            line.LastSending = buffer;
+        }
+
+        *message = new MessageHeader { Vectors = vectors, VectorCount = (nuint)count };
+        return message;
+    }
+
+    private unsafe void Sent(ref Slot slot, ref UringSlot line, bool live, int result)
     {
         line.State &= ~UringState.Sending;
-        SendBuffer* first = line.FirstUnsent;
+        line.LastSending = null;
+        if (line.Gather != null)
+            _sendPool.Return(line.Gather);
+        line.Gather = null;
         if (result >= 0)
-        {
-            first->Sent += result;
-            line.Unsent -= result;
-            if (first->Sent == first->Length)
-            {
-                line.FirstUnsent = first->Next;
-                if (line.FirstUnsent == null)
-                    line.LastUnsent = null;
-                Return(first);
-            }
-        }
+            TakeSent(ref line, result);
         else if (result != -(int)Errno.EINTR && line.SendError == 0)
-        {
             line.SendError = (short)-result;
-        }
 
         // Failed, or to be dropped: one that was cancelled may have sent a part.
         if (line.SendError != 0 || _disposed)
             DropUnsent(ref line);
-
-        if (line.FirstUnsent != null && (live || line.Has(UringState.CloseDue)))
-            SendFirst(line.Descriptor, ref line, TokenIn(userData));
+        else if (line.FirstUnsent != null && (live || line.Has(UringState.CloseDue)))
+            SendLater(ref line);
         if (!live)
         {
             if (line.FirstUnsent == null)
-                Stop(UringState.PollingIn, UringRequest.PollIn, ref line, TokenIn(userData));
+                Stop(UringState.PollingIn, UringRequest.PollIn, ref line, line.Token);
             return;
         }
 
@@ -223,6 +263,24 @@ internal sealed partial class UringDriver
             Deliver(ref slot, EpollEvents.Out);
     }
 
+    private unsafe void TakeSent(ref UringSlot line, int count)
+    {
+        line.Unsent -= count;
+        while (count > 0)
+        {
+            SendBuffer* first = line.FirstUnsent;
+            int part = Math.Min(count, first->Length - first->Sent);
+            first->Sent += part;
+            count -= part;
+            if (first->Sent < first->Length)
+                return;
+            line.FirstUnsent = first->Next;
+            if (line.FirstUnsent == null)
+                line.LastUnsent = null;
+            Return(first);
+        }
+    }
+
     private unsafe void DropUnsent(ref UringSlot line)
     {
         SendBuffer* buffer = line.FirstUnsent;
@@ -235,6 +293,7 @@ internal sealed partial class UringDriver
 
         line.FirstUnsent = line.LastUnsent = null;
         line.Unsent = 0;
+        line.State &= ~UringState.SendDue;
     }
 
     protected override bool TryWrite(IoOperation operation, ref Slot slot)
@@ -288,6 +347,8 @@ internal sealed partial class UringDriver
             return;
         }
 
+        if (result < 0 && result != -(int)Errno.ECANCELED && line.SendError == 0)
+            line.SendError = (short)-result;
         _direct.Remove(index);
         direct.Pin.Dispose();
         int end = all ? operation.Done : direct.EndsWith != 0 ? direct.EndsWith : result;
@@ -351,22 +412,19 @@ internal sealed partial class UringDriver
         if (line.Has(UringState.Sending))
             Cancel(UringRequest.Send, token);
         line.SendError = (short)Errno.EPIPE; // nothing more is written
-        KeepOnlyFirst(ref line);
+        KeepWhatIsBeingSent(ref line);
     }
 
-    // The first may be in the kernel's hands.
-    private unsafe void KeepOnlyFirst(ref UringSlot line)
+    private unsafe void KeepWhatIsBeingSent(ref UringSlot line)
     {
-        SendBuffer* first = line.FirstUnsent;
-        if (first == null)
-            return;
         if (!line.Has(UringState.Sending))
         {
             DropUnsent(ref line);
             return;
         }
 
-        SendBuffer* buffer = first->Next;
+        SendBuffer* last = line.LastSending;
+        SendBuffer* buffer = last->Next;
         while (buffer != null)
         {
             SendBuffer* next = buffer->Next;
@@ -375,7 +433,7 @@ internal sealed partial class UringDriver
             buffer = next;
         }
 
-        first->Next = null;
-        line.LastUnsent = first;
+        last->Next = null;
+        line.LastUnsent = last;
     }
 }

@@ -107,7 +107,7 @@ internal sealed partial class UringDriver : ReadinessDriver
 
     private void ReleaseIfDone(int index, ref UringSlot line)
     {
-        if (line.Pending != 0 || !line.Has(UringState.Retired))
+        if (line.Pending != 0 || !line.Has(UringState.Retired) || line.Has(UringState.SendDue))
             return;
         DropUnsent(ref line);
         if (line.Has(UringState.CloseDue))
@@ -116,10 +116,17 @@ internal sealed partial class UringDriver : ReadinessDriver
         Slots.Release(index);
     }
 
-    internal override void BeforeWait() => Check(_ring.SubmitAndLook());
+    internal override void BeforeWait() => Check(Flush());
+
+    private int Flush()
+    {
+        SubmitSends();
+        return _ring.SubmitAndLook();
+    }
 
     internal override int Wait(long timeout)
     {
+        SubmitSends();
         Check(WaitsElsewhere ? _ring.Look() : timeout == 0 || _ring.Ready > 0 ? _ring.SubmitAndLook() : _ring.SubmitAndWait(timeout));
         return (int)_ring.Ready;
     }
@@ -172,7 +179,7 @@ internal sealed partial class UringDriver : ReadinessDriver
                 Received(ref slot, ref line, token, live, completion, more);
                 break;
             case UringRequest.Send:
-                Sent(ref slot, ref line, completion.UserData, live, completion.Result);
+                Sent(ref slot, ref line, live, completion.Result);
                 break;
             case UringRequest.SendDirectly:
                 SentDirectly(index, ref slot, ref line, completion, more);
@@ -224,7 +231,7 @@ internal sealed partial class UringDriver : ReadinessDriver
         _operations?.Dispose();
         if (_receivePool != null)
         {
-            _ring.SubmitAndLook();
+            Flush();
             GiveUpEverything();
             CloseAccepted();
             for (int i = 0; i < Slots.Extent; i++)

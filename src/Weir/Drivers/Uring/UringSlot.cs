@@ -41,6 +41,9 @@ internal enum UringState : ushort
 
     /// <summary>The slot was given back, and waits for the last completions of what was in progress.</summary>
     Retired = 1 << 11,
+
+    /// <summary>What was written is to be sent with the rest of the turn.</summary>
+    SendDue = 1 << 12,
 }
 
 /// <summary>What the io_uring driver knows of a descriptor, beside its <see cref="Slot"/>.</summary>
@@ -51,6 +54,15 @@ internal unsafe struct UringSlot
 
     /// <summary>The last of those.</summary>
     internal SendBuffer* LastUnsent;
+
+    /// <summary>The last of those that are being sent.</summary>
+    internal SendBuffer* LastSending;
+
+    /// <summary>Where the message that is being sent is described, if it is in several buffers.</summary>
+    internal SendBuffer* Gather;
+
+    /// <summary>What its submissions are named by.</summary>
+    internal ulong Token;
 
     /// <summary>The first received buffer that was not read to its end; -1: none.</summary>
     internal int FirstReceived;
