@@ -279,4 +279,42 @@ public class TransportExamples
         var request = new CertificateRequest("CN=example.test", key, HashAlgorithmName.SHA256);
         return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
     }
+
+    [Fact]
+    public void What_was_received_is_passed_on()
+    {
+        string arrived = EventLoop.Run(async () =>
+        {
+            (Connection source, Connection from) = Connection.CreatePair();
+            (Connection to, Connection target) = Connection.CreatePair();
+            using (source)
+            using (from)
+            using (to)
+            using (target)
+            {
+                await source.WriteAsync("passed on"u8.ToArray());
+                source.ShutdownWrite();
+                await Relay(from, to);
+                using var reader = new StreamReader(target);
+                return await reader.ReadToEndAsync();
+            }
+        });
+
+        Assert.Equal("passed on", arrived);
+    }
+
+    private static async Task Relay(Connection from, Connection to)
+    {
+        while (true)
+        {
+            await from.WaitForDataAsync();
+            if (!from.TryReceive(out ReceivedBuffer buffer))
+                continue; // somebody else was faster
+            if (buffer.Length == 0)
+                break; // the end
+            await to.SendAsync(buffer);
+        }
+
+        to.ShutdownWrite();
+    }
 }
