@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Runtime.CompilerServices;
 
 namespace Weir;
@@ -13,16 +12,6 @@ internal sealed partial class UringDriver
     private static int MostCopied => SendPool.Largest;
 
     private readonly List<int> _sendsDue = [];
-    private readonly Dictionary<int, DirectSend> _direct = [];
-    private readonly Stack<DirectSend> _idleDirect = new();
-
-    /// <summary>A send from memory that is not ours: pinned, and its operation unfinished, until the kernel's last word.</summary>
-    private sealed class DirectSend
-    {
-        internal IoOperation? Operation;
-        internal MemoryHandle Pin;
-        internal int EndsWith; // what the operation is to end with if it does not succeed; 0: it goes on
-    }
 
     internal override int MostWrittenNow => MostCopied;
 
@@ -294,95 +283,6 @@ internal sealed partial class UringDriver
         line.FirstUnsent = line.LastUnsent = null;
         line.Unsent = 0;
         line.State &= ~UringState.SendDue;
-    }
-
-    protected override bool TryWrite(IoOperation operation, ref Slot slot)
-    {
-        int index = SlotTable.IndexOf(operation.Token);
-        if (!IsStream(ref slot) || operation.Buffer.Length - operation.Done <= MostCopied)
-            return base.TryWrite(operation, ref slot);
-        ref UringSlot line = ref _lines.At(index);
-        if (HasWriteError(ref line))
-        {
-            operation.SetResult(TakeSendError(ref line));
-            return true;
-        }
-
-        // It goes behind what was written before, and whoever waits for room is told when it is through.
-        slot.Ready &= ~EpollEvents.Out;
-        if (line.Unsent == 0 && !line.Has(UringState.SendingDirectly))
-        {
-            if (!_idleDirect.TryPop(out DirectSend? direct))
-                direct = new DirectSend();
-            direct.Operation = operation;
-            direct.Pin = operation.Buffer.Pin();
-            _direct.Add(index, direct);
-            SendRest(slot.Descriptor, direct, ref line, operation.Token);
-        }
-
-        return false;
-    }
-
-    private unsafe void SendRest(int fd, DirectSend direct, ref UringSlot line, ulong token)
-    {
-        IoOperation operation = direct.Operation!;
-        ref Submission entry = ref Submit(UringRequest.SendDirectly, IoUringOp.Send, fd, ref line, token);
-        entry.Address = (ulong)((byte*)direct.Pin.Pointer + operation.Done);
-        entry.Length = (uint)(operation.Buffer.Length - operation.Done);
-        entry.OperationFlags = (uint)(MessageFlags.NoSignal | MessageFlags.WaitAll);
-        line.State |= UringState.SendingDirectly;
-    }
-
-    private void SentDirectly(int index, ref Slot slot, ref UringSlot line, in Completion completion, bool more)
-    {
-        DirectSend direct = _direct[index];
-        IoOperation operation = direct.Operation!;
-        int result = completion.Result;
-        if (result > 0)
-            operation.Done += result;
-        bool all = operation.Done == operation.Buffer.Length;
-        if (!all && direct.EndsWith == 0 && (result >= 0 || result == -(int)Errno.EINTR))
-        {
-            SendRest(slot.Descriptor, direct, ref line, operation.Token);
-            return;
-        }
-
-        if (result < 0 && result != -(int)Errno.ECANCELED && line.SendError == 0)
-            line.SendError = (short)-result;
-        _direct.Remove(index);
-        direct.Pin.Dispose();
-        int end = all ? operation.Done : direct.EndsWith != 0 ? direct.EndsWith : result;
-        (direct.Operation, direct.Pin, direct.EndsWith) = (null, default, 0);
-        _idleDirect.Push(direct);
-        line.State &= ~UringState.SendingDirectly;
-        if (Slots.IsLive(operation.Token))
-            slot.Ready |= EpollEvents.Out;
-        operation.End(end);
-    }
-
-    protected override bool EndOperation(IoOperation operation, int result)
-    {
-        int index = SlotTable.IndexOf(operation.Token);
-        if (!_direct.TryGetValue(index, out DirectSend? direct) || direct.Operation != operation)
-            return base.EndOperation(operation, result);
-        if (direct.EndsWith == 0)
-        {
-            direct.EndsWith = result;
-            Cancel(UringRequest.SendDirectly, operation.Token);
-        }
-
-        return false;
-    }
-
-    internal override void EndAll()
-    {
-        base.EndAll();
-        // Nobody waits in the kernel for the loop any more: their last words are waited for here.
-        while (_direct.Count > 0)
-        {
-            Check(_ring.SubmitAndWait(-1));
-            Dispatch(int.MaxValue);
-        }
     }
 
     internal override int Shutdown(ulong token, ShutdownHow how)
