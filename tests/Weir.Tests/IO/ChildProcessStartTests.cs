@@ -1,3 +1,5 @@
+#pragma warning disable CA1416 // Rights that Windows does not have; Weir is for Linux.
+
 namespace Weir.Tests;
 
 /// <summary>What a child gets from its parent, and what is left when there is none.</summary>

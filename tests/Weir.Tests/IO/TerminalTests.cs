@@ -93,7 +93,7 @@ public class TerminalTests : LoopTests
         terminal.Dispose();
         terminal.Dispose();
         Assert.Equal(before, Attributes(slave));
-        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await terminal.ReadAsync(buffer));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => terminal.ReadAsync(buffer).AsTask());
     });
 
     [Fact]

@@ -293,9 +293,10 @@ public sealed unsafe class RingTests : IDisposable
         Assert.Equal((2, 64), (buffers.Count, buffers.Size));
         (int left, int right) = _fds.SocketPair();
         var seen = new HashSet<int>();
+        byte* sent = stackalloc byte[3];
         for (byte round = 1; round <= 10; round++)
         {
-            byte* sent = stackalloc byte[3] { round, 0, round };
+            (sent[0], sent[1], sent[2]) = (round, 0, round);
             Assert.Equal(3, Kernel.Linux.Write(left, sent, 3));
             Receive(ring, right);
             Completion completion = Take(ring);
