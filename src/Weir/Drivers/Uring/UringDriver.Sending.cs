@@ -25,7 +25,8 @@ internal sealed partial class UringDriver
         ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
         if (HasWriteError(ref line))
             return TakeSendError(ref line);
-        int taken = Append(ref line, bytes, Math.Min(length, MostUnsent - line.Unsent));
+        // What was passed on whole may have gone past the limit.
+        int taken = Append(ref line, bytes, Math.Clamp(MostUnsent - line.Unsent, 0, length));
         if (taken < length)
             slot.Ready &= ~EpollEvents.Out;
         if (taken == 0)
@@ -226,7 +227,7 @@ internal sealed partial class UringDriver
         line.Gather = null;
         if (result >= 0)
             TakeSent(ref line, result);
-        else if (result != -(int)Errno.EINTR && line.SendError == 0)
+        else if (!IsPassing(result) && line.SendError == 0)
             line.SendError = (short)-result;
 
         // Failed, or to be dropped: one that was cancelled may have sent a part.
@@ -251,6 +252,9 @@ internal sealed partial class UringDriver
         if (line.Unsent <= MostUnsent / 2 && (slot.Ready & EpollEvents.Out) == 0)
             Deliver(ref slot, EpollEvents.Out);
     }
+
+    // A signal, or a send that the kernel has polled for so often that it gives up: it is submitted again.
+    private static bool IsPassing(int result) => result is -(int)Errno.EINTR or -(int)Errno.EAGAIN;
 
     private unsafe void TakeSent(ref UringSlot line, int count)
     {

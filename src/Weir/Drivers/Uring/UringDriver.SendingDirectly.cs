@@ -61,13 +61,13 @@ internal sealed partial class UringDriver
         if (result > 0)
             operation.Done += result;
         bool all = operation.Done == operation.Buffer.Length;
-        if (!all && direct.EndsWith == 0 && (result >= 0 || result == -(int)Errno.EINTR))
+        if (!all && direct.EndsWith == 0 && (result >= 0 || IsPassing(result)))
         {
             SendRest(slot.Descriptor, direct, ref line, operation.Token);
             return;
         }
 
-        if (result < 0 && result != -(int)Errno.ECANCELED && line.SendError == 0)
+        if (result < 0 && result != -(int)Errno.ECANCELED && !IsPassing(result) && line.SendError == 0)
             line.SendError = (short)-result;
         _direct.Remove(index);
         direct.Pin.Dispose();
