@@ -49,7 +49,8 @@ internal sealed partial class UringDriver
         ref Submission entry = ref Submit(UringRequest.SendDirectly, IoUringOp.Send, fd, ref line, token);
         entry.Address = (ulong)((byte*)direct.Pin.Pointer + operation.Done);
         entry.Length = (uint)(operation.Buffer.Length - operation.Done);
-        entry.OperationFlags = (uint)(MessageFlags.NoSignal | MessageFlags.WaitAll);
+        // Not the whole in one go: a worker of the kernel that has sent a part and waits to send the rest cannot be cancelled.
+        entry.OperationFlags = (uint)MessageFlags.NoSignal;
         line.State |= UringState.SendingDirectly;
     }
 
