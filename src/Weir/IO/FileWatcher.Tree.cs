@@ -15,10 +15,6 @@ public sealed partial class FileWatcher
 
     private const InotifyEvents Always = OfNames | InotifyEvents.DeleteSelf | InotifyEvents.MoveSelf | InotifyEvents.OnlyDirectory | InotifyEvents.ExcludeUnlinked;
 
-    // O_DIRECTORY and O_NOFOLLOW, which have other numbers on arm64.
-    private static readonly FileFlags DirectoryOnly = (FileFlags)(RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x4000 : 0x10000);
-    private static readonly FileFlags NoFollow = (FileFlags)(RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000);
-
     private readonly Dictionary<int, WatchedEntry> _byWatch = [];
     private readonly Queue<WatchedEntry> _scans = [];
     private readonly Queue<WatchedEntry> _verifications = [];
@@ -196,7 +192,7 @@ public sealed partial class FileWatcher
     private unsafe void Scan(WatchedEntry directory)
     {
         int fd;
-        FileFlags flags = ForScan | DirectoryOnly | (directory == _root ? 0 : NoFollow);
+        FileFlags flags = ForScan | ArchitectureFlags.Directory | (directory == _root ? 0 : ArchitectureFlags.NoFollow);
         fixed (byte* path = PathText.Encode(directory.Path, terminated: true))
             fd = _loop.Kernel.Open(path, flags, 0);
         if (fd < 0)

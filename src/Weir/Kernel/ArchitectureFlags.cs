@@ -10,6 +10,9 @@ public static class ArchitectureFlags
     /// <summary>O_DIRECT: past the page cache, between the device and aligned memory.</summary>
     public static FileFlags Direct { get; } = (FileFlags)(IsArm ? 0x10000 : 0x4000);
 
+    /// <summary>O_DIRECTORY: opened only if it is a directory.</summary>
+    public static FileFlags Directory { get; } = (FileFlags)(IsArm ? 0x4000 : 0x10000);
+
     /// <summary>O_NOFOLLOW: a symbolic link is not followed but refused.</summary>
     public static FileFlags NoFollow { get; } = (FileFlags)(IsArm ? 0x8000 : 0x20000);
 }
