@@ -284,7 +284,8 @@ static void run_load(void) {
     double machine_after = machine_ticks();
     getrusage(RUSAGE_SELF, &self_after);
     time = now();
-    if (!measuring || returned == before) refuse("no message came back while measuring");
+    // Beside a flood it is a result that nothing comes back: the ages below tell it.
+    if (!measuring || (returned == before && !want.flood)) refuse("no message came back while measuring");
     uint64_t messages = returned - before, in_flight = 0;
     // Messages still under way count at their age so far. Without that, a server that starves a connection
     // altogether would look best of all: its slowest messages would never be seen.
@@ -305,7 +306,7 @@ static void run_load(void) {
     printf("messages=%lu rate=%.1f p50=%.2f p99=%.2f p999=%.2f max=%.2f steady_p99=%.2f cpu=%.5f user_share=%.4f server_load=%.4f "
            "generator_load=%.4f others_load=%.4f flood_mb=%.2f in_flight=%lu total=%lu\n",
            messages, (double)messages / elapsed, percentile_us(&latency, 0.5), percentile_us(&latency, 0.99),
-           percentile_us(&latency, 0.999), (double)latency.largest / 1e3, steady_p99, cpu / (double)messages,
+           percentile_us(&latency, 0.999), (double)latency.largest / 1e3, steady_p99, messages ? cpu / (double)messages : 0,
            user + system > 0 ? user / (user + system) : 0, cpu / 1e6 / elapsed, self / elapsed, others > 0 ? others / elapsed : 0,
            (double)flood_bytes / 1e6 / elapsed,
            in_flight, returned);
