@@ -57,13 +57,7 @@ public sealed partial class FileWatcher
     {
         EndHalves();
         Tell(new FileChange(FileChangeKind.Overflow, Path, _root.IsDirectory && _only == null));
-        var all = new List<WatchedEntry>();
-        if (IsRecursive)
-            _root.AddDirectories(all);
-        else
-            all.Add(_root);
-        all.ForEach(Doubt);
-        _pathsChanged = true;
+        DoubtAll();
     }
 
     // About the directory itself.
@@ -191,6 +185,14 @@ public sealed partial class FileWatcher
         {
             End(half); // the directory it came from was told to be gone, with everything in it
             half = null;
+        }
+
+        if (half?.Source is { } inside && inside.IsOnPathTo(directory))
+        {
+            // No directory can be moved into itself: a watch was asked for by a path that led elsewhere by then, and is still taken for another's.
+            End(half);
+            DoubtAll();
+            return;
         }
 
         WatchedEntry? there = directory.Find(name);

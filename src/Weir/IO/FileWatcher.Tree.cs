@@ -135,6 +135,17 @@ public sealed partial class FileWatcher
         _unsettled.Add(directory);
     }
 
+    private void DoubtAll()
+    {
+        var all = new List<WatchedEntry>();
+        if (IsRecursive)
+            _root.AddDirectories(all);
+        else
+            all.Add(_root);
+        all.ForEach(Doubt);
+        _pathsChanged = true;
+    }
+
     // The queue is empty. True: there is something to be done.
     private bool Settle()
     {

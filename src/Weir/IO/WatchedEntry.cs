@@ -36,6 +36,14 @@ internal sealed class WatchedEntry(WatchedEntry? parent, string name, bool isDir
         return path == "/" ? "/" + name : $"{path}/{name}";
     }
 
+    /// <summary>Whether <paramref name="entry"/> is it, or below it by its path.</summary>
+    internal bool IsOnPathTo(WatchedEntry? entry)
+    {
+        while (entry != null && entry != this)
+            entry = entry.Parent;
+        return entry == this;
+    }
+
     internal WatchedEntry? Find(string name) => Children?.GetValueOrDefault(name);
 
     internal WatchedEntry Add(string name, bool isDirectory)

@@ -268,6 +268,57 @@ public class FileWatcherTests : FileWatcherTestBase
             }
         });
 
+    [Fact]
+    public void A_directory_taken_for_another_that_was_renamed_meanwhile_is_told_where_it_is_in_the_end()
+    {
+        MeddlingKernel meddler = null!;
+        RunIn(
+            async (folder, _) =>
+            {
+                Files.MakeDirectory($"{folder}/x");
+                using FileWatcher watcher = await FileWatcher.OpenAsync(folder, Everything);
+                // Between the event of n and the watch on it: n is x now, and what was n ends in it. The watch on n is that of x, and
+                // the last move, as it seems, is of a directory into itself.
+                meddler.BeforeNextWatch = () =>
+                {
+                    Files.Rename($"{folder}/n", $"{folder}/m");
+                    Files.Rename($"{folder}/x", $"{folder}/n");
+                    Files.Rename($"{folder}/m", $"{folder}/n/k");
+                };
+                Files.MakeDirectory($"{folder}/n");
+                var mirror = new ChangeMirror(folder);
+                mirror.Tree.Add($"{folder}/x", true);
+                bool foundOut = false;
+                await foreach (FileChange change in watcher.ReadAllAsync())
+                {
+                    mirror.Apply(change);
+                    foundOut |= change.Kind == FileChangeKind.Deleted;
+                    if (foundOut && mirror.Tree.SequenceEqual(Files.Tree(folder)))
+                        break;
+                }
+
+                Assert.Empty(await Told(watcher, folder)); // by now it is watched
+                Files.Touch($"{folder}/n/k/f");
+                Assert.Equal(["Created n/k/f", "CloseWrite n/k/f"], await Told(watcher, folder));
+                Assert.Equal(3, watcher.WatchCount);
+            },
+            inner => meddler = new MeddlingKernel(inner));
+    }
+
+    /// <summary>Does something just before a watch is added.</summary>
+    private sealed unsafe class MeddlingKernel(Kernel inner) : LedgerKernel(inner)
+    {
+        public Action? BeforeNextWatch { get; set; }
+
+        public override int InotifyAddWatch(int fd, byte* path, InotifyEvents mask)
+        {
+            Action? before = BeforeNextWatch;
+            BeforeNextWatch = null;
+            before?.Invoke();
+            return base.InotifyAddWatch(fd, path, mask);
+        }
+    }
+
     /// <summary>Gives one event a read.</summary>
     private sealed unsafe class ShortReads(Kernel inner) : LedgerKernel(inner)
     {
