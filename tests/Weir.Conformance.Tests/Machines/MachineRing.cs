@@ -44,7 +44,7 @@ public sealed unsafe class MachineRing
 
     internal BufferRing Buffers(ushort group, int count, int size)
     {
-        var buffers = new BufferRing(_machine.Kernel, _ring, group, count, size);
+        var buffers = new BufferRing(_machine.Kernel, _ring, group, count, size, count);
         _buffers.Add(buffers);
         _machine.Note($"buffers({Fd}, group {group}, {count} of {size})");
         return buffers;

@@ -135,7 +135,7 @@ public unsafe class RingBufferTests : FindingTests
     {
         void Body(Sim sim, Raw raw) => Program(sim, raw, (ring, a, b, memory) =>
         {
-            var buffers = new BufferRing(sim.Kernel, ring, 1, 4, 64);
+            var buffers = new BufferRing(sim.Kernel, ring, 1, 4, 64, 4);
             ref Submission entry = ref ring.Next();
             entry.Op = IoUringOp.Receive;
             entry.Descriptor = a;
@@ -150,7 +150,7 @@ public unsafe class RingBufferTests : FindingTests
             int id = ring.Peek(0).BufferId;
             ring.Advance(1);
             buffers.At(id)[5] = 9;
-            buffers.Return(id);
+            buffers.Offer(id);
             Assert.Equal(0, ring.CancelNow(AsyncCancelFlags.Any) - 1);
             buffers.Dispose();
         });

@@ -247,7 +247,7 @@ public sealed unsafe class RingTests : IDisposable
         void Use(IoUringSetupFlags flags)
         {
             using Ring ring = Make(flags);
-            using var buffers = new BufferRing(Kernel.Linux, ring, 1, 4, 4096);
+            using var buffers = new BufferRing(Kernel.Linux, ring, 1, 4, 4096, 4);
             ref Submission entry = ref ring.Next();
             entry.Op = IoUringOp.PollAdd; // and with something in progress
             entry.Descriptor = _fds.EventFd();
@@ -289,7 +289,7 @@ public sealed unsafe class RingTests : IDisposable
     public void Buffers_are_picked_as_data_arrives_and_offered_again(IoUringSetupFlags flags)
     {
         using Ring ring = Make(flags);
-        using var buffers = new BufferRing(Kernel.Linux, ring, 3, 2, 64);
+        using var buffers = new BufferRing(Kernel.Linux, ring, 3, 2, 64, 2);
         Assert.Equal((2, 64), (buffers.Count, buffers.Size));
         (int left, int right) = _fds.SocketPair();
         var seen = new HashSet<int>();
@@ -304,7 +304,7 @@ public sealed unsafe class RingTests : IDisposable
             Assert.True((completion.Flags & CompletionFlags.Buffer) != 0);
             Assert.Equal([round, 0, round], new ReadOnlySpan<byte>(buffers.At(completion.BufferId), 3).ToArray());
             seen.Add(completion.BufferId);
-            buffers.Return(completion.BufferId);
+            buffers.Offer(completion.BufferId);
         }
 
         Assert.Equal([0, 1], seen.Order()); // in turn
@@ -314,7 +314,7 @@ public sealed unsafe class RingTests : IDisposable
     public void Without_a_buffer_left_a_receive_ends_with_ENOBUFS()
     {
         using Ring ring = Make();
-        using var buffers = new BufferRing(Kernel.Linux, ring, 3, 1, 64);
+        using var buffers = new BufferRing(Kernel.Linux, ring, 3, 1, 64, 1);
         (int left, int right) = _fds.SocketPair();
         byte* sent = stackalloc byte[1];
         Kernel.Linux.Write(left, sent, 1);
@@ -323,7 +323,7 @@ public sealed unsafe class RingTests : IDisposable
         Kernel.Linux.Write(left, sent, 1);
         Receive(ring, right);
         Assert.Equal(-(int)Errno.ENOBUFS, Take(ring).Result);
-        buffers.Return(taken);
+        buffers.Offer(taken);
         Receive(ring, right);
         Assert.Equal(1, Take(ring).Result);
     }
@@ -332,12 +332,12 @@ public sealed unsafe class RingTests : IDisposable
     public void A_group_can_be_registered_once_and_again_after_it_was_given_back()
     {
         using Ring ring = Make();
-        var first = new BufferRing(Kernel.Linux, ring, 3, 4, 64);
-        KernelException failure = Assert.Throws<KernelException>(() => new BufferRing(Kernel.Linux, ring, 3, 4, 64));
+        var first = new BufferRing(Kernel.Linux, ring, 3, 4, 64, 4);
+        KernelException failure = Assert.Throws<KernelException>(() => new BufferRing(Kernel.Linux, ring, 3, 4, 64, 4));
         Assert.Equal(Errno.EEXIST, failure.Errno);
         first.Dispose();
-        new BufferRing(Kernel.Linux, ring, 3, 4, 64).Dispose();
-        Assert.Equal(Errno.EINVAL, Assert.Throws<KernelException>(() => new BufferRing(Kernel.Linux, ring, 3, 3, 64)).Errno); // no power of two
+        new BufferRing(Kernel.Linux, ring, 3, 4, 64, 4).Dispose();
+        Assert.Equal(Errno.EINVAL, Assert.Throws<KernelException>(() => new BufferRing(Kernel.Linux, ring, 3, 3, 64, 3)).Errno); // no power of two
     }
 
     private static void Receive(Ring ring, int fd)

@@ -138,6 +138,42 @@ public class UringDriverTests : NetTestBase
         options => (options.ReceiveBufferCount, options.ReceiveBufferSize) = (8, 4096));
 
     [Fact]
+    public void More_buffers_than_the_kernel_was_offered_at_first_are_found_when_they_are_needed() => Run(async () =>
+    {
+        const int Count = 150; // connections that each hold a buffer; it begins with 32, and goes back to that
+        using Listener listener = Listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        var pairs = new List<(Connection Client, Connection Server)>();
+        try
+        {
+            for (int i = 0; i < Count; i++)
+            {
+                ValueTask<Connection> accepting = listener.AcceptAsync();
+                pairs.Add((await Connection.ConnectAsync(listener.LocalEndPoint), await accepting));
+            }
+
+            for (int round = 0; round < 3; round++)
+            {
+                Task[] arrivals = [.. pairs.Select(pair => pair.Server.WaitForDataAsync().AsTask())];
+                for (int i = 0; i < Count; i++)
+                    await pairs[i].Client.WriteAsync(Bytes($"number {i,3}"));
+                await Task.WhenAll(arrivals);
+                await Until(() => !OnUring || Statistics.ReceiveBuffersInUse > 128);
+                for (int i = 0; i < Count; i++)
+                    Assert.Equal($"number {i,3}", await ReadText(pairs[i].Server, 10));
+                Assert.Equal(0, Statistics.ReceiveBuffersInUse);
+            }
+        }
+        finally
+        {
+            foreach ((Connection client, Connection server) in pairs)
+            {
+                client.Dispose();
+                server.Dispose();
+            }
+        }
+    });
+
+    [Fact]
     public void A_large_write_that_is_cancelled_ends_only_when_the_kernel_is_done_with_its_memory() => Run(async () =>
     {
         (Connection client, Connection server) = await TcpPair();

@@ -6,14 +6,25 @@ namespace Weir;
 /// The buffers that a ring receives into, and for each what is in it: those of one connection are linked in the order of arrival. For one
 /// loop's thread.
 /// </summary>
+/// <remarks>
+/// The kernel takes buffers in the order in which they were offered, so all that are in circulation pass through the cache in turn, however few
+/// are in use at a time. So only a few are, until the kernel finds none: then twice as many; and half as many again after a long time without that.
+/// </remarks>
 internal sealed unsafe class ReceivePool : IDisposable
 {
     // Stand for what has become of a buffer in the place of the next one in line.
     private const int Lent = -2;
     private const int Passed = -3;
 
+    private const int FewestInCirculation = 32;
+
+    /// <summary>So many received buffers without a lack of them are a long time.</summary>
+    private const int LongTime = 1 << 16;
+
     private readonly BufferRing _ring;
     private readonly Content[] _contents;
+    private readonly Stack<int> _idle; // in nobody's hands: the last one out of circulation is the first to come back
+    private int _circulating, _mostCirculating, _sinceLack;
 
     private struct Content
     {
@@ -25,8 +36,12 @@ internal sealed unsafe class ReceivePool : IDisposable
     /// <exception cref="KernelException">The kernel knows no rings of buffers, or has no memory for one.</exception>
     internal ReceivePool(Kernel kernel, Ring ring, ushort group, int count, int size)
     {
-        _ring = new BufferRing(kernel, ring, group, count, size);
+        _circulating = _mostCirculating = Math.Min(count, FewestInCirculation);
+        _ring = new BufferRing(kernel, ring, group, count, size, _circulating);
         _contents = new Content[count];
+        _idle = new Stack<int>(count);
+        for (int id = count - 1; id >= _circulating; id--)
+            _idle.Push(id);
         Group = group;
     }
 
@@ -36,8 +51,19 @@ internal sealed unsafe class ReceivePool : IDisposable
     /// <summary>Buffers that hold something.</summary>
     internal int InUse { get; private set; }
 
-    /// <summary>Whether the kernel has a buffer left to receive into.</summary>
+    /// <summary>Whether there is a buffer left to receive into.</summary>
     internal bool HasFree => InUse < _contents.Length;
+
+    /// <summary>The kernel has found no buffer: it is given more, unless that has happened since, or there are no more.</summary>
+    internal void Lacking()
+    {
+        _sinceLack = 0;
+        if (InUse < _circulating)
+            return;
+        _mostCirculating = Math.Min(_contents.Length, 2 * _circulating);
+        for (; _circulating < _mostCirculating; _circulating++)
+            _ring.Offer(_idle.Pop());
+    }
 
     /// <summary>The kernel has put <paramref name="length"/> bytes into a buffer: it goes to the end of a connection's line.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -55,6 +81,11 @@ internal sealed unsafe class ReceivePool : IDisposable
         line.Held++;
         line.HeldBytes += length;
         InUse++;
+        if (++_sinceLack == LongTime)
+        {
+            _sinceLack = 0;
+            _mostCirculating = Math.Max(_mostCirculating / 2, Math.Min(_contents.Length, FewestInCirculation));
+        }
     }
 
     /// <summary>Copies what was received, up to <paramref name="length"/> bytes, and gives buffers back as they are emptied.</summary>
@@ -125,7 +156,7 @@ internal sealed unsafe class ReceivePool : IDisposable
         Require(id, state);
         _contents[id].Next = -1;
         InUse--;
-        _ring.Return(id);
+        Return(id);
     }
 
     private void Require(int id, int state)
@@ -165,7 +196,7 @@ internal sealed unsafe class ReceivePool : IDisposable
         line.FirstReceived = _contents[id].Next;
         line.Held--;
         InUse--;
-        _ring.Return(id);
+        Return(id);
     }
 
     /// <summary>Nobody reads what a connection has received.</summary>
@@ -176,8 +207,19 @@ internal sealed unsafe class ReceivePool : IDisposable
         line.HeldBytes = 0;
     }
 
-    /// <summary>A buffer that came for nobody.</summary>
-    internal void Return(int id) => _ring.Return(id);
+    /// <summary>A buffer with nothing in it that anybody wants.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Return(int id)
+    {
+        if (_circulating <= _mostCirculating)
+        {
+            _ring.Offer(id);
+            return;
+        }
+
+        _circulating--;
+        _idle.Push(id);
+    }
 
     public void Dispose() => _ring.Dispose();
 }

@@ -75,8 +75,10 @@ internal sealed partial class UringDriver
                 line.State |= UringState.Ended;
                 Deliver(ref slot, EpollEvents.In | EpollEvents.RdHup);
                 break;
-            case -(int)Errno.ECANCELED:
             case -(int)Errno.ENOBUFS:
+                _receivePool.Lacking();
+                goto case -(int)Errno.ECANCELED;
+            case -(int)Errno.ECANCELED:
             case -(int)Errno.EINTR:
                 // Stopped, or no buffer was left: whoever waits gets another, or a poll.
                 if (slot.Reader is { HasResult: false })

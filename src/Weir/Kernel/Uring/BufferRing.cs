@@ -19,9 +19,12 @@ internal sealed unsafe class BufferRing : IDisposable
     private ushort _tail;
     private bool _disposed;
 
-    /// <summary>Registers <paramref name="count"/> buffers (a power of two up to 32768) of <paramref name="size"/> bytes as a group.</summary>
+    /// <summary>
+    /// Registers <paramref name="count"/> buffers (a power of two up to 32768) of <paramref name="size"/> bytes as a group, and offers the first
+    /// <paramref name="offered"/> of them.
+    /// </summary>
     /// <exception cref="KernelException">EINVAL: the kernel knows no such buffers (before 5.19); ENOMEM; EEXIST: the group is in use.</exception>
-    internal BufferRing(Kernel kernel, Ring ring, ushort group, int count, int size)
+    internal BufferRing(Kernel kernel, Ring ring, ushort group, int count, int size, int offered)
     {
         _kernel = kernel;
         _ring = ring;
@@ -44,7 +47,7 @@ internal sealed unsafe class BufferRing : IDisposable
             throw;
         }
 
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < offered; i++)
             Put(i);
         Publish();
     }
@@ -65,9 +68,9 @@ internal sealed unsafe class BufferRing : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal byte* At(int id) => _memory + (nint)id * Size;
 
-    /// <summary>Offers a buffer to the kernel again.</summary>
+    /// <summary>Offers a buffer to the kernel, for the first time or again.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Return(int id)
+    internal void Offer(int id)
     {
         Put(id);
         Publish();
