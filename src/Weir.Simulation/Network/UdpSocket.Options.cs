@@ -98,7 +98,7 @@ internal sealed partial class UdpSocket
             case (SocketLevel.Ip, SocketOption.IpReceiveTypeOfService) or (SocketLevel.Ipv6, SocketOption.Ipv6ReceiveTrafficClass) when number != 0:
                 throw new NotSupportedException("not emulated: IP_RECVTOS, IPV6_RECVTCLASS");
             case (SocketLevel.Udp, SocketOption.UdpSegment or SocketOption.UdpReceiveSegment) when number != 0:
-                throw new NotSupportedException("not emulated: UDP_SEGMENT, UDP_GRO");
+                throw new NotSupportedException("not emulated: UDP_SEGMENT and UDP_GRO as options");
             default:
                 return base.SetOption(level, option, value);
         }
@@ -126,7 +126,7 @@ internal sealed partial class UdpSocket
     private int HopsFor(IpAddress target) => (target.IsV4 ? _hopsV4 : _hopsV6) is var hops && hops < 0 ? DefaultHops : hops;
 
     // ip_cmsg_send, ip6_datagram_send_ctl
-    private int TakeControls(List<ControlEntry>? controls, InetEndPoint target, ref IpAddress source, ref int hops)
+    private int TakeControls(List<ControlEntry>? controls, InetEndPoint target, ref IpAddress source, ref int hops, ref int segment)
     {
         foreach (ControlEntry entry in controls ?? [])
         {
@@ -159,7 +159,10 @@ internal sealed partial class UdpSocket
                 case (SocketLevel.Ipv6, (int)SocketOption.Ipv6TrafficClass) when !isV4:
                     continue; // nobody looks at it
                 case (SocketLevel.Udp, (int)SocketOption.UdpSegment):
-                    throw new NotSupportedException("not emulated: UDP_SEGMENT");
+                    if (entry.Data.Length != sizeof(ushort))
+                        return -(int)Errno.EINVAL;
+                    segment = BinaryPrimitives.ReadUInt16LittleEndian(entry.Data);
+                    continue;
                 case (SocketLevel.Ip, _) when isV4:
                 case (SocketLevel.Ipv6, _) when !isV4 && Domain == SocketDomain.Inet6:
                     return -(int)Errno.EINVAL;

@@ -5,6 +5,7 @@ internal sealed partial class UdpSocket : InetSocket
 {
     private const int LargestV4 = 65_507; // what an IP packet holds besides the headers
     private const int LargestV6 = 65_527;
+    private const int MostSegments = 128; // UDP_MAX_SEGMENTS; 64 before 6.9
 
     private PacketQueue _received;
     private int _receivedMemory; // sk_rmem_alloc
@@ -149,7 +150,8 @@ internal sealed partial class UdpSocket : InetSocket
         }
 
         int hops = group != 0 ? MulticastHopsFor(target.Address) : HopsFor(target.Address);
-        error = TakeControls(extras?.Controls, target, ref source, ref hops);
+        int segment = 0;
+        error = TakeControls(extras?.Controls, target, ref source, ref hops, ref segment);
         if (error < 0)
             return error;
         int length = (int)buffer.Length;
@@ -159,26 +161,51 @@ internal sealed partial class UdpSocket : InetSocket
             return TakeError();
         if ((_shutdown & 2) != 0)
             return Error(Errno.EPIPE);
-        Packet packet = Network.Rent();
-        packet.Kind = PacketKind.Udp;
-        packet.Source = LocalEnd with { Address = source };
-        packet.Destination = target;
-        packet.Hops = hops;
-        packet.Interface = group != 0 ? group : Stack.IsLocal(target.Address) ? NetStack.LoopbackIndex : NetStack.NetworkIndex;
-        packet.Allocate(Math.Max(1, length));
-        if (!buffer.Take(packet.FreeSpace[..length]))
+        int device = group != 0 ? group : Stack.IsLocal(target.Address) ? NetStack.LoopbackIndex : NetStack.NetworkIndex;
+        if (segment != 0)
         {
-            Network.Free(packet);
-            return Error(Errno.EFAULT);
+            int headers = target.Address.IsV4 ? 28 : 48, unit = device == NetStack.LoopbackIndex ? 65_536 : 1_500;
+            if (headers + Math.Min(segment, length) > unit)
+                return Error(Errno.EMSGSIZE);
+            if (length > segment * MostSegments)
+                return Error(Errno.EINVAL);
         }
 
-        packet.Length = length;
-        // The device has it, and with that it is no longer the socket's: sock_wfree.
+        // __udp_gso_segment
+        PacketQueue packets = default;
+        int left = length;
+        do
+        {
+            int part = segment == 0 ? left : Math.Min(segment, left);
+            Packet packet = Network.Rent();
+            packet.Kind = PacketKind.Udp;
+            packet.Source = LocalEnd with { Address = source };
+            packet.Destination = target;
+            packet.Hops = hops;
+            packet.Interface = device;
+            packet.Allocate(Math.Max(1, part));
+            packets.Add(packet);
+            if (!buffer.Take(packet.FreeSpace[..part]))
+            {
+                Network.Free(ref packets);
+                return Error(Errno.EFAULT);
+            }
+
+            packet.Length = part;
+            left -= part;
+        }
+        while (left > 0);
+
+        // The device has them, and with that they are no longer the socket's: sock_wfree.
         WaitQueue.Wake(Writable);
-        if (group != 0)
-            Stack.TransmitToGroup(packet, Loops(target.Address));
-        else
-            Stack.Transmit(packet);
+        while (packets.Take() is { } packet)
+        {
+            if (group != 0)
+                Stack.TransmitToGroup(packet, Loops(target.Address));
+            else
+                Stack.Transmit(packet);
+        }
+
         return length;
     }
 

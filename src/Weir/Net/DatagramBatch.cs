@@ -19,6 +19,7 @@ public sealed unsafe class DatagramBatch : IDisposable
     private readonly byte[] _addresses;
     private readonly Memory<byte> _memory;
     private readonly byte* _bytes;
+    private DatagramTrains? _trains;
     private MemoryHandle _pin;
     private int _count;
     private int _used; // entries whose lengths are not those of an empty one
@@ -262,23 +263,40 @@ public sealed unsafe class DatagramBatch : IDisposable
     }
 
     /// <summary>Sends what is left until all is sent, the kernel has no room, or one fails. The number of datagrams, or a negated errno.</summary>
-    internal int Send(Kernel kernel, int fd)
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="fd">The socket.</param>
+    /// <param name="mostSegment">
+    /// Datagrams up to this length may go to the kernel as one message that it cuts up; 0: none. Lowered when the kernel, or the device on the way, cannot.
+    /// </param>
+    internal int Send(Kernel kernel, int fd, ref int mostSegment)
     {
-        MessageEntry* entries = Entries;
+        DatagramTrains trains = _trains ??= new DatagramTrains(Capacity);
         int bytes = 0;
         while (Sent < _count)
         {
-            int result = kernel.SendMessages(fd, entries + Sent, (uint)(_count - Sent), MessageFlags.DontWait | MessageFlags.NoSignal);
+            int messages = trains.Compose(Entries + Sent, _count - Sent, mostSegment);
+            int result = kernel.SendMessages(fd, trains.Entries, (uint)messages, MessageFlags.DontWait | MessageFlags.NoSignal);
             if (result == -(int)Errno.EINTR)
                 continue;
+            if (result < 0 && trains.CountOf(0) > 1 && IsAboutSegments((Errno)(-result)))
+            {
+                mostSegment = LengthOf(Sent) - 1;
+                continue;
+            }
+
             if (result < 0)
                 return result;
             for (int i = 0; i < result; i++)
-                bytes += (int)entries[Sent + i].Length;
-            Sent += result;
+            {
+                bytes += (int)trains.Entries[i].Length;
+                Sent += trains.CountOf(i);
+            }
         }
 
         Bytes = bytes;
         return Sent;
     }
+
+    // Longer than a packet of that device (EMSGSIZE, EINVAL before), no checksums by the device (EIO); or what each of them would fail with alone.
+    private static bool IsAboutSegments(Errno errno) => errno is Errno.EINVAL or Errno.EMSGSIZE or Errno.EIO or Errno.EOPNOTSUPP or Errno.ENOPROTOOPT;
 }

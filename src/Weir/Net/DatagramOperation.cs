@@ -18,7 +18,7 @@ internal enum DatagramCall : byte
 /// A receive or send of datagrams, which the driver sees as a wait: when that ends the call is made, and where the kernel was not ready after
 /// all another wait begins, without the caller noticing. Used again and again, so nothing is allocated for one.
 /// </summary>
-internal sealed class DatagramOperation(EventLoop loop, bool writes) : IoOperation(loop.Queue)
+internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, bool writes) : IoOperation(loop.Queue)
 {
     private const EpollEvents AlwaysReported = EpollEvents.Err | EpollEvents.Hup;
 
@@ -27,6 +27,7 @@ internal sealed class DatagramOperation(EventLoop loop, bool writes) : IoOperati
     private SocketAddress? _address;
     private AncillaryData? _ancillary;
     private DatagramBatch? _batch;
+    private int _mostSegment = domain == SocketDomain.Unix ? 0 : ushort.MaxValue;
 
     private IoDriver Driver => Queue.Driver;
 
@@ -89,7 +90,7 @@ internal sealed class DatagramOperation(EventLoop loop, bool writes) : IoOperati
             DatagramCall.ReceiveBatch => _batch!.Receive(loop.Kernel, fd),
             DatagramCall.Send => DatagramCalls.Send(loop.Kernel, fd, _data.Span),
             DatagramCall.SendMessage => DatagramCalls.SendMessage(loop.Kernel, fd, _data.Span, _address, _ancillary),
-            _ => _batch!.Send(loop.Kernel, fd),
+            _ => _batch!.Send(loop.Kernel, fd, ref _mostSegment),
         };
         Flags = flags;
         if (result >= 0)

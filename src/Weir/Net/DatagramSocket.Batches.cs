@@ -40,7 +40,8 @@ public sealed partial class DatagramSocket
     /// sendmmsg(2).
     /// </summary>
     /// <remarks>
-    /// When one fails those before it have been sent, as <see cref="DatagramBatch.Sent"/> says. On a unix socket connected to nobody a full receiver is tried again
+    /// UDP datagrams of one length in a row that go to one place (the last of them may be shorter) pass through the kernel as one, and are cut up as late as can be
+    /// (UDP_SEGMENT, udp(7)); where that cannot be had they go one by one. When one fails those before it have been sent, as <see cref="DatagramBatch.Sent"/> says. On a unix socket connected to nobody a full receiver is tried again
     /// as by SendToAsync.
     /// </remarks>
     /// <exception cref="KernelException">The first that failed did so for this reason.</exception>

@@ -27,8 +27,8 @@ public sealed partial class DatagramSocket : IDisposable
     {
         _loop = loop;
         Domain = domain;
-        _reader = new DatagramOperation(loop, writes: false);
-        _writer = new DatagramOperation(loop, writes: true);
+        _reader = new DatagramOperation(loop, domain, writes: false);
+        _writer = new DatagramOperation(loop, domain, writes: true);
         // Watched for room only while a send waits: each datagram that leaves would be an event else.
         _token = loop.Driver.Register(fd, DescriptorKind.Other, EpollEvents.In, EpollEvents.In | EpollEvents.Out);
         _path = path;

@@ -81,10 +81,12 @@ public abstract unsafe partial class Machine
     }
 
     /// <summary>sendmsg(2) of one letter with control messages.</summary>
-    public Outcome SendWith(Fd fd, Fd to, AncillaryData ancillary)
+    public Outcome SendWith(Fd fd, Fd to, AncillaryData ancillary, int length = 1)
     {
-        byte letter = (byte)'c';
-        var vector = new IoVector { Base = &letter, Length = 1 };
+        byte* letters = stackalloc byte[Math.Max(1, length)];
+        for (int i = 0; i < length; i++)
+            letters[i] = (byte)('c' + i % 20);
+        var vector = new IoVector { Base = letters, Length = (nuint)length };
         RawSocketAddress address = to.Address;
         fixed (byte* control = ancillary.Buffer)
         {
@@ -97,7 +99,7 @@ public abstract unsafe partial class Machine
                 Control = control,
                 ControlLength = (nuint)ancillary.Length,
             };
-            return Call($"sendmsg({fd} to {to}, {Shown(ancillary.Messages)})", Kernel.SendMessage(fd.Number, &message, MessageFlags.NoSignal));
+            return Call($"sendmsg({fd} to {to}, {(length == 1 ? "" : $"{length} bytes, ")}{Shown(ancillary.Messages)})", Kernel.SendMessage(fd.Number, &message, MessageFlags.NoSignal));
         }
     }
 

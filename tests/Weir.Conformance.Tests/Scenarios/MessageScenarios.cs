@@ -147,6 +147,38 @@ public sealed class MessageScenarios : ConformanceTests
     });
 
     [Theory, InlineData(false), InlineData(true)]
+    public void A_message_that_is_to_be_cut_up_arrives_as_so_many_datagrams(bool six) => Run(m =>
+    {
+        Fd sender = six ? m.Udp6() : m.Udp(), receiver = six ? m.Udp6() : m.Udp(), set = m.Epoll();
+        m.Add(set, receiver, In | EdgeTriggered);
+        (int Segment, int Length)[] cases = [(4, 12), (4, 10), (4, 4), (4, 3), (1, 1), (1, 8), (0, 5), (4, 0), (2, 9), (65_535, 9)];
+        foreach ((int segment, int length) in cases)
+        {
+            m.SendWith(sender, receiver, Cut((ushort)segment), length).Is(length);
+            m.Settle();
+            m.Wait(set).Is((receiver, In));
+            m.ReceiveMessages(receiver, 16, 16, 16, 16, 16, 16, 16, 16, 16);
+            m.ReceiveMessages(receiver, 16).Is(EAGAIN);
+        }
+
+        m.SendWith(sender, receiver, Cut((ushort)10), 640).Is(640);
+        m.SendWith(sender, receiver, Cut((ushort)1), 129).Is(EINVAL); // more than 128 parts; 64 before 6.9
+        m.SendWith(sender, receiver, Cut(4), 8).Is(EINVAL); // an int
+        m.Settle();
+        for (int i = 0; i < 64; i += 8)
+            m.ReceiveMessages(receiver, 16, 16, 16, 16, 16, 16, 16, 16).Is(8);
+        m.ReceiveMessages(receiver, 16).Is(EAGAIN);
+
+        static AncillaryData Cut<T>(T segment)
+            where T : unmanaged
+        {
+            var ancillary = new AncillaryData();
+            ancillary.Add(SocketLevel.Udp, ControlMessageType.UdpSegment, segment);
+            return ancillary;
+        }
+    });
+
+    [Theory, InlineData(false), InlineData(true)]
     public void Control_messages_that_say_nonsense_are_refused(bool six) => Run(m =>
     {
         Fd sender = six ? m.Udp6() : m.Udp(), receiver = six ? m.Udp6() : m.Udp();

@@ -74,6 +74,58 @@ public class DatagramBatchTests : DatagramTestBase
         }
     });
 
+    [Theory]
+    [InlineData(Errno.None)]
+    [InlineData(Errno.EIO)]
+    [InlineData(Errno.EINVAL)]
+    [InlineData(Errno.EMSGSIZE)]
+    public void Datagrams_of_one_length_to_one_place_are_one_message_where_the_kernel_cuts_it_up(Errno refusal)
+    {
+        TrainKernel door = null!;
+        Run(
+            async () =>
+            {
+                using DatagramSocket sender = Bound("v4"), one = Bound("v4"), two = Bound("v4");
+                using var batch = new DatagramBatch(128, 64);
+                int[] lengths = [.. Enumerable.Repeat(40, 70), 30, 40, 0, 0, 40, 50, 50];
+                for (int i = 0; i < lengths.Length; i++)
+                    batch.Add(Pattern(lengths[i], i), AddressOf(one));
+                batch.Add(Pattern(50, 90), AddressOf(two));
+                batch.Add(Pattern(50, 91), AddressOf(two));
+                await sender.SendBatchAsync(batch);
+                Assert.Equal(lengths.Length + 2, batch.Sent);
+                if (refusal == Errno.None)
+                    Assert.Equal([64, 7, 1, 1, 1, 1, 2, 2], door.Trains); // the shorter one ends a train, an empty one is alone
+                else
+                    Assert.Equal(Enumerable.Repeat(1, lengths.Length + 2), door.Trains);
+                byte[] buffer = new byte[64];
+                for (int i = 0; i < lengths.Length; i++)
+                    Assert.Equal(Pattern(lengths[i], i), buffer[..await one.ReceiveAsync(buffer)]);
+                for (int i = 90; i < 92; i++)
+                    Assert.Equal(Pattern(50, i), buffer[..await two.ReceiveAsync(buffer)]);
+            },
+            options => options.Kernel = door = new TrainKernel(options.Kernel, refusal));
+    }
+
+    /// <summary>Notes how many datagrams each message of a batch stood for that was sent; may refuse those that stand for several.</summary>
+    private sealed unsafe class TrainKernel(Kernel inner, Errno refusal) : CountingKernel(inner)
+    {
+        public List<int> Trains { get; } = [];
+
+        public override int SendMessages(int fd, MessageEntry* messages, uint count, MessageFlags flags)
+        {
+            uint allowed = 0;
+            while (allowed < count && (refusal == Errno.None || messages[allowed].Header.VectorCount == 1))
+                allowed++;
+            if (allowed == 0)
+                return -(int)refusal;
+            int sent = base.SendMessages(fd, messages, allowed, flags);
+            for (int i = 0; i < sent; i++)
+                Trains.Add((int)messages[i].Header.VectorCount);
+            return sent;
+        }
+    }
+
     [Fact]
     public void A_pair_needs_no_addresses() => Run(async () =>
     {
