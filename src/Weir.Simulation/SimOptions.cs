@@ -22,6 +22,9 @@ public partial class SimOptions
     /// <summary>How its loops wait, unless their own options say otherwise. Defaults to <see cref="DriverKind.Epoll"/>.</summary>
     public DriverKind Driver { get; set; } = DriverKind.Epoll;
 
+    /// <summary>What counts as an edge for an edge-triggered registration. Defaults to <see cref="EdgeSemantics.Linux"/>.</summary>
+    public EdgeSemantics Edges { get; set; } = EdgeSemantics.Linux;
+
     /// <summary>How the seed decides who runs when. Defaults to <see cref="SimStrategy.Mixed"/>.</summary>
     public SimStrategy Strategy { get; set; } = SimStrategy.Mixed;
 

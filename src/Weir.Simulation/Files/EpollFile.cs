@@ -73,6 +73,7 @@ internal sealed partial class EpollFile : SimFile
             return -(int)Errno.EINVAL;
         item.Events = events | EpollEvents.Err | EpollEvents.Hup;
         item.Data = data;
+        World.Edges.Forget(item);
         QueueIfReady(item);
         return 0;
     }
@@ -89,6 +90,7 @@ internal sealed partial class EpollFile : SimFile
     {
         item.IsRemoved = true;
         item.Detach();
+        World.Edges.Forget(item);
         item.File.Watchers.Remove(item);
         _items.Remove((item.File, item.Fd));
         if (item.ReadyNode != null)
@@ -118,6 +120,8 @@ internal sealed partial class EpollFile : SimFile
     {
         if (World.Faults.HoldsBack(item.File, key))
             return false; // told again when the file is let go
+        if (World.Edges.Hide(item))
+            return false;
         bool exclusive = (item.Events & EpollEvents.Exclusive) != 0;
         bool awake = false;
         bool interested = (item.Events & ~EpollItem.PrivateBits) != 0 && (key == EpollEvents.None || (key & item.Events) != 0);
@@ -211,7 +215,7 @@ internal sealed partial class EpollFile : SimFile
             EpollItem item = node.Value;
             scanned.Remove(node);
             item.ReadyNode = null;
-            EpollEvents found = item.Poll(thread);
+            EpollEvents found = StrictEdges.News(item, item.Poll(thread));
             if (found == EpollEvents.None)
                 continue; // nothing left of it: dropped without a word
             if (!UserMemory.IsMapped((byte*)events + (nint)count * EpollEventLayout.Size, (nuint)EpollEventLayout.Size))
@@ -226,6 +230,7 @@ internal sealed partial class EpollFile : SimFile
             count++;
             World.Log.ItemDelivered(item, found);
             World.Detectors.Delivered(thread, item, found);
+            World.Edges.Tell(item, found);
             if ((item.Events & EpollEvents.OneShot) != 0)
                 item.Events &= EpollItem.PrivateBits;
             else if ((item.Events & EpollEvents.EdgeTriggered) == 0)

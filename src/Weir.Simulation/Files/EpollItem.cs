@@ -43,6 +43,9 @@ internal sealed class EpollItem
     /// <summary>It has gone from its epoll instance; a scan in progress must not put it back.</summary>
     internal bool IsRemoved { get; set; }
 
+    /// <summary>What it has reported and is true still; kept by <see cref="StrictEdges"/>.</summary>
+    internal EpollEvents Told { get; set; }
+
     /// <summary>What is true of the file and asked for. For an epoll instance that means looking whether something in it is ready again.</summary>
     internal EpollEvents Poll(SimThread? thread) => File.PollFor(thread) & Events & ~File.Held;
 

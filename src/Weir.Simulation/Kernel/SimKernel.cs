@@ -116,6 +116,7 @@ public sealed unsafe partial class SimKernel : Kernel
             if (IsRefused)
                 return result;
             world.Faults.After(thread, result);
+            world.Edges.AfterCall();
             world.Log.Called(thread, thread.Call, thread.CallDescriptor, result);
             world.Detectors.Called(thread, result);
             return result;

@@ -24,6 +24,7 @@ internal sealed class World
         Scheduler = options.Mode == SimMode.Live ? new LiveScheduler(this) : new BatonScheduler(this);
         Faults = new Faults(this, options.Faults);
         Detectors = new Detectors(this, options);
+        Edges = new StrictEdges(options.Edges == EdgeSemantics.Strict);
     }
 
     internal SimOptions Options { get; }
@@ -38,6 +39,8 @@ internal sealed class World
     internal Faults Faults { get; }
 
     internal Detectors Detectors { get; }
+
+    internal StrictEdges Edges { get; }
 
     /// <summary>The loops that run here.</summary>
     internal List<SimLoop> Loops { get; } = [];

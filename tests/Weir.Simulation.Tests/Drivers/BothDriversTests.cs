@@ -25,9 +25,7 @@ public class BothDriversTests
     [Fact]
     public void Five_hundred_seeds_of_faults_find_nothing()
     {
-        var options = new ExploreOptions { Runs = 500 };
-        foreach ((SimFault fault, double probability) in s_faults)
-            options.Faults.Add(fault, probability);
+        ExploreOptions options = UnderFaults(500);
         long[] struck = new long[s_faults.Length];
         Sim.Explore(
             async sim =>
@@ -41,6 +39,22 @@ public class BothDriversTests
             },
             options);
         Assert.DoesNotContain(0, struck);
+    }
+
+    [Fact]
+    public void Edges_that_are_only_what_the_textbook_says_are_enough()
+    {
+        ExploreOptions options = UnderFaults(100);
+        options.Edges = EdgeSemantics.Strict;
+        Sim.Explore(Program, options);
+    }
+
+    private static ExploreOptions UnderFaults(int runs)
+    {
+        var options = new ExploreOptions { Runs = runs };
+        foreach ((SimFault fault, double probability) in s_faults)
+            options.Faults.Add(fault, probability);
+        return options;
     }
 
     private static async Task Program(Sim sim)
