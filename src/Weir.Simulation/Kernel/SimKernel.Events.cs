@@ -19,6 +19,15 @@ public sealed unsafe partial class SimKernel
         return call.Returns(Install(new EpollFile(World, Machine, FileFlags.ReadWrite), (flags & FileFlags.CloseOnExec) != 0));
     }
 
+    /// <summary>epoll_create(2), the older call: the size says nothing, but must be one.</summary>
+    internal int EpollCreate(int size)
+    {
+        if (size > 0)
+            return EpollCreate1(0);
+        using Call call = Begin(SystemCall.EpollCreate);
+        return call.Returns(call.Fault < 0 ? call.Fault : -(int)Errno.EINVAL);
+    }
+
     /// <inheritdoc/>
     public override int EpollCtl(int epfd, EpollOp op, int fd, void* epollEvent)
     {
@@ -79,7 +88,10 @@ public sealed unsafe partial class SimKernel
     }
 
     /// <inheritdoc/>
-    public override int EpollPWait2(int epfd, void* events, int maxEvents, TimeSpec* timeout)
+    public override int EpollPWait2(int epfd, void* events, int maxEvents, TimeSpec* timeout) => EpollPWait2(epfd, events, maxEvents, timeout, null, 0);
+
+    /// <summary>As the call that the door has, with other signals blocked than usual if <paramref name="blocked"/> names a set, of so many bytes.</summary>
+    internal int EpollPWait2(int epfd, void* events, int maxEvents, TimeSpec* timeout, ulong* blocked, nuint blockedSize)
     {
         using Call call = Begin(SystemCall.EpollPWait2, epfd);
         if (call.Fault < 0)
@@ -94,7 +106,13 @@ public sealed unsafe partial class SimKernel
             nanoseconds = timeout->Seconds >= World.Never / 1_000_000_000 ? World.Never : timeout->ToNanoseconds();
         }
 
-        return call.Returns(WaitForEvents(call.Thread, epfd, events, maxEvents, nanoseconds));
+        if (blocked == null)
+            return call.Returns(WaitForEvents(call.Thread, epfd, events, maxEvents, nanoseconds));
+        if (blockedSize != sizeof(ulong))
+            return call.Returns(-(int)Errno.EINVAL);
+        if (!UserMemory.IsMapped(blocked, sizeof(ulong)))
+            return call.Returns(-(int)Errno.EFAULT);
+        return call.Returns(WaitForEvents(call.Thread, epfd, events, maxEvents, nanoseconds, *blocked));
     }
 
     private int WaitForEvents(SimThread thread, int epfd, void* events, int maxEvents, long timeout)

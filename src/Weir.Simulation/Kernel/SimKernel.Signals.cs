@@ -93,14 +93,20 @@ public sealed unsafe partial class SimKernel
         using Call call = Begin(SystemCall.EpollPWait, epfd);
         if (call.Fault < 0)
             return call.Returns(call.Fault);
-        SimThread thread = call.Thread;
+        long timeout = timeoutMilliseconds < 0 ? World.Never : timeoutMilliseconds * 1_000_000L;
+        return call.Returns(WaitForEvents(call.Thread, epfd, events, maxEvents, timeout, blocked));
+    }
+
+    // sigprocmask around the wait, and what ended the wait is handled before the old set is back.
+    private int WaitForEvents(SimThread thread, int epfd, void* events, int maxEvents, long timeout, ulong blocked)
+    {
         ulong before = thread.BlockedSignals;
         SetBlocked(thread, blocked);
-        int count = WaitForEvents(thread, epfd, events, maxEvents, timeoutMilliseconds < 0 ? World.Never : timeoutMilliseconds * 1_000_000L);
+        int count = WaitForEvents(thread, epfd, events, maxEvents, timeout);
         if (count == -(int)Errno.EINTR)
             DeliverSignals(thread);
         SetBlocked(thread, before);
-        return call.Returns(count);
+        return count;
     }
 
     /// <summary>SIGSTOP and SIGCONT by somebody outside, with nothing between them.</summary>

@@ -36,6 +36,7 @@ public enum SystemCall : byte
     Send,
     ReceiveMessage,
     SendMessage,
+    EpollCreate,
     EpollCreate1,
     EpollCtl,
     EpollWait,
@@ -87,7 +88,7 @@ internal static class SystemCallNames
     [
         "-", "getrlimit", "setrlimit", "open", "close", "dup3", "fcntl", "ioctl", "unlink", "read", "write", "readv", "writev", "splice", "pipe2",
         "mkfifo", "socket", "socketpair", "bind", "listen", "accept4", "connect", "shutdown", "getsockname", "getpeername", "getsockopt",
-        "setsockopt", "recv", "send", "recvmsg", "sendmsg", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait2", "poll", "eventfd",
+        "setsockopt", "recv", "send", "recvmsg", "sendmsg", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait2", "poll", "eventfd",
         "timerfd_create", "timerfd_settime", "timerfd_gettime", "signalfd", "pidfd_open", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "epoll_pwait",
         "memfd_create", "kill", "rt_sigaction", "rt_sigprocmask", "exit_group", "wait4",
         "io_uring_setup", "io_uring_enter", "io_uring_register", "mmap", "munmap", "pread", "pwrite", "preadv", "pwritev", "fsync", "fallocate",

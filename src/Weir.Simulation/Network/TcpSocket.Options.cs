@@ -11,6 +11,7 @@ internal sealed partial class TcpSocket
     private const SocketOption Linger2 = (SocketOption)8;
     private const SocketOption Information = (SocketOption)11;
     private const SocketOption Congestion = (SocketOption)13;
+    private const SocketOption MemoryInformation = (SocketOption)55; // SO_MEMINFO
     private const int MostOption = 46;
 
     private bool _noDelay;
@@ -26,6 +27,8 @@ internal sealed partial class TcpSocket
         length = sizeof(int);
         if (level == SocketLevel.Udp)
             return -(int)Errno.EOPNOTSUPP;
+        if (level == SocketLevel.Socket && option == MemoryInformation)
+            return DescribeMemory(value, out length);
         if (level != SocketLevel.Tcp)
             return base.GetOption(level, option, value, out length);
         if ((int)option is 0 or > MostOption)
@@ -56,6 +59,19 @@ internal sealed partial class TcpSocket
         if (number == null)
             return base.GetOption(level, option, value, out length);
         BinaryPrimitives.WriteInt32LittleEndian(value, number.Value);
+        return 0;
+    }
+
+    // sk_get_meminfo: used for receiving, room for that, in packets on their way, room to send, set aside, used for sending, options, backlog, dropped.
+    private int DescribeMemory(Span<byte> value, out int length)
+    {
+        int received = 0;
+        for (Packet? packet = _received.First; packet != null; packet = packet.Next)
+            received += packet.Length + PacketOverhead;
+        ReadOnlySpan<int> numbers = [received, ReceiveBufferSize, 0, SendBufferSize, 0, _queuedMemory, 0, 0, 0];
+        length = sizeof(int) * numbers.Length;
+        for (int i = 0; i < numbers.Length; i++)
+            BinaryPrimitives.WriteInt32LittleEndian(value[(sizeof(int) * i)..], numbers[i]);
         return 0;
     }
 

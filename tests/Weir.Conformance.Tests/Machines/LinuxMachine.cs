@@ -136,12 +136,24 @@ public sealed unsafe partial class LinuxMachine : Machine
         return set.Contains(signal);
     }
 
+    private protected override int CreateEpoll(int size) => Native.Result(Native.epoll_create(size));
+
     private protected override int WaitWithSignal(int epfd, void* events, int max, int timeout, Signal signal)
     {
         SignalSet mask;
         Native.pthread_sigmask(Native.SigBlock, null, &mask);
         mask.Remove(signal);
         return Native.Result(Native.epoll_pwait(epfd, events, max, timeout, &mask));
+    }
+
+    // libc's own call has no such argument.
+    private protected override int WaitWithSet(int epfd, void* events, int max, int size)
+    {
+        const nint epollPWait2 = 441;
+        SignalSet blocked;
+        Native.pthread_sigmask(Native.SigBlock, null, &blocked);
+        TimeSpec now = default;
+        return Native.Result((int)Native.syscall(epollPWait2, epfd, (nint)events, max, (nint)(&now), (nint)(&blocked), size));
     }
 
     // A process that has stopped cannot let itself go on: a shell does, once it sees that the process has stopped.

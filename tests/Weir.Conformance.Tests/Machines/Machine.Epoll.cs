@@ -15,6 +15,17 @@ public abstract unsafe partial class Machine
         return fd;
     }
 
+    /// <summary>epoll_create(2); what it makes is not used. 0, or the error.</summary>
+    public Outcome EpollOfSize(int size)
+    {
+        int number = CreateEpoll(size);
+        if (number >= 0)
+            Keep(NewName("e"), number, FdKind.Epoll);
+        return Call($"epoll_create({size})", Math.Min(number, 0));
+    }
+
+    private protected abstract int CreateEpoll(int size);
+
     /// <summary>epoll_ctl(ADD). What comes back with events is the descriptor's name, or the data given.</summary>
     public Outcome Add(Fd set, Fd fd, EpollEvents events, ulong? data = null) => Control(EpollOp.Add, set, fd, events, data);
 

@@ -129,6 +129,12 @@ public abstract unsafe partial class Machine
     public WaitOutcome WaitUnblocked(Fd set, int timeout, Signal signal)
         => Wait($"epoll_pwait({set}, {timeout}, all but {signal})", 16, events => WaitWithSignal(set.Number, events, 16, timeout, signal));
 
+    /// <summary>epoll_pwait2(2) that only looks, with a set of blocked signals that is said to have so many bytes; they are those that are blocked anyway.</summary>
+    public WaitOutcome WaitWithSet(Fd set, int size)
+        => Wait($"epoll_pwait2({set}, a set of {size} bytes)", 16, events => WaitWithSet(set.Number, events, 16, size));
+
+    private protected abstract int WaitWithSet(int epfd, void* events, int max, int size);
+
     private protected abstract int WaitWithSignal(int epfd, void* events, int max, int timeout, Signal signal);
 
     /// <summary>Stops all threads of the program by SIGSTOP and lets them go on by SIGCONT. For tests that run alone.</summary>

@@ -139,6 +139,8 @@ public sealed unsafe class SimMachine : Machine
         Process.Poll(null, 0, acknowledgement);
     }
 
+    private protected override int CreateEpoll(int size) => Process.EpollCreate(size);
+
     // Signals
 
     private protected override void SendSignal(MachineThread thread, Signal signal)
@@ -155,6 +157,13 @@ public sealed unsafe class SimMachine : Machine
 
     private protected override int WaitWithSignal(int epfd, void* events, int max, int timeout, Signal signal)
         => Process.EpollPWait(epfd, events, max, timeout, Self.BlockedSignals & ~Bit(signal));
+
+    private protected override int WaitWithSet(int epfd, void* events, int max, int size)
+    {
+        ulong blocked = Self.BlockedSignals;
+        TimeSpec now = default;
+        return Process.EpollPWait2(epfd, events, max, &now, &blocked, (nuint)size);
+    }
 
     private protected override void StopAndContinueProcess() => Process.StopAndContinue();
 

@@ -121,19 +121,23 @@ public sealed unsafe class NetworkTests : ConformanceTests
     });
 
     [Fact, Rule(79)]
-    public void Writable_means_that_at_most_two_thirds_of_the_send_buffer_are_used() => RunOnLinux(m => // the numbers are the real kernel's own
+    public void Writable_means_that_at_most_two_thirds_of_the_send_buffer_are_used() => Run(m =>
     {
+        // How much fits is each kernel's own: the calls of the loop stay out of the comparison, the rule does not.
         (Fd a, _) = m.TcpPair();
         m.SetOption(a, SocketOption.SocketSendBuffer, 100_000).Is(0);
+        byte* bytes = stackalloc byte[2000];
         HashSet<bool> seen = [];
-        long sent;
+        nint sent;
         do
         {
             (uint used, uint size) before = Memory(), after;
             EpollEvents events;
             while (true)
             {
-                events = m.Poll(a).Events;
+                var entry = new PollEntry { Descriptor = a.Number, Events = (short)(In | Out) };
+                m.Kernel.Poll(&entry, 1, 0);
+                events = (EpollEvents)(ushort)entry.Returned;
                 after = Memory();
                 if (after == before)
                     break;
@@ -142,8 +146,9 @@ public sealed unsafe class NetworkTests : ConformanceTests
 
             bool room = 3ul * after.used <= 2ul * after.size;
             seen.Add(room);
-            m.Expect(events == (room ? Out : 0), "writable as it should be");
-            sent = m.Write(a, 2000).Value;
+            if (events != (room ? Out : 0))
+                m.Expect(false, $"with {after.used} of {after.size} used it is not {(room ? "" : "not ")}writable");
+            sent = m.Kernel.Write(a.Number, bytes, 2000);
         }
         while (sent > 0);
         m.Expect(seen.Count == 2, "both cases occurred");
@@ -154,7 +159,9 @@ public sealed unsafe class NetworkTests : ConformanceTests
             const int sendBuffer = 3, queued = 5;
             uint* numbers = stackalloc uint[16];
             uint length = 64;
-            m.Call("getsockopt(SO_MEMINFO)", m.Kernel.GetSockOpt(a.Number, SocketLevel.Socket, memoryInfo, numbers, &length)).Is(0);
+            int result = m.Kernel.GetSockOpt(a.Number, SocketLevel.Socket, memoryInfo, numbers, &length);
+            if (result != 0)
+                m.Call("getsockopt(SO_MEMINFO)", result).Is(0);
             return (numbers[queued], numbers[sendBuffer]);
         }
     });

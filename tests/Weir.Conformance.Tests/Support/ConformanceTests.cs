@@ -40,9 +40,6 @@ public abstract class ConformanceTests
         machine.Run(m => outcome = program(m)).AssertSucceeded();
         return outcome;
     }
-
-    /// <summary>Runs on the real kernel what the door cannot express, or what the emulation does not take part in.</summary>
-    protected static void RunOnLinux(Action<Machine> program) => new LinuxMachine().Run(program).AssertSucceeded();
 }
 
 /// <summary>
