@@ -17,7 +17,6 @@ internal sealed partial class EpollDriver : ReadinessDriver
     private const int GhostLimit = 64;
 
     private EpollSet _set;
-    private int _wakeFd = -1;
     private int _ghostRun;
     private long _events;
     private long _ghostEvents;
@@ -30,7 +29,7 @@ internal sealed partial class EpollDriver : ReadinessDriver
         _set = new EpollSet(kernel, EventCapacity);
         try
         {
-            _wakeFd = KernelException.Check(kernel.EventFd(0, EventFdFlags.NonBlock | EventFdFlags.CloseOnExec), "eventfd");
+            OpenWake();
             RegisterWake(_set);
         }
         catch
@@ -42,9 +41,8 @@ internal sealed partial class EpollDriver : ReadinessDriver
 
     internal override string Name => "epoll";
 
-    // Edge-triggered and never read: each write is an edge, and the counter has room for 2^64-2 of them.
     private void RegisterWake(EpollSet set)
-        => KernelException.Check(set.Control(EpollOp.Add, _wakeFd, EpollEvents.In | EpollEvents.EdgeTriggered, WakeToken), "epoll_ctl(ADD)", _wakeFd);
+        => KernelException.Check(set.Control(EpollOp.Add, WakeDescriptor, EpollEvents.In | EpollEvents.EdgeTriggered, WakeToken), "epoll_ctl(ADD)", WakeDescriptor);
 
     // An epoll set may be polled like any other file. Rebuild makes another.
     internal override int WaitDescriptor => _set.FileDescriptor;
@@ -82,13 +80,6 @@ internal sealed partial class EpollDriver : ReadinessDriver
             Rebuild();
     }
 
-    // Exactly one write, whatever it returns: EAGAIN would mean 2^64-2 unread wake-ups, and the edge is there all the same.
-    internal override unsafe void Wake()
-    {
-        ulong one = 1;
-        Kernel.Write(_wakeFd, &one, sizeof(ulong));
-    }
-
     internal override DriverCounts Counts => CountSlots(_events, _ghostEvents, _rebuilds);
 
     /// <summary>Closes the descriptors still in care, the epoll set and the wake fd.</summary>
@@ -97,9 +88,6 @@ internal sealed partial class EpollDriver : ReadinessDriver
         CloseRing();
         CloseDescriptors();
         _set.Dispose();
-        int wake = _wakeFd;
-        _wakeFd = -1;
-        if (wake >= 0)
-            Kernel.Close(wake);
+        CloseWake();
     }
 }

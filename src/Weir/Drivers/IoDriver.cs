@@ -52,10 +52,11 @@ internal abstract class IoDriver : IDisposable
     /// </summary>
     internal abstract void Close(ulong token);
 
-    /// <summary>What was written and has not reached the kernel yet never will: for a connection that is about to be reset.</summary>
-    internal virtual void Discard(ulong token)
-    {
-    }
+    /// <summary>
+    /// The close that follows resets the connection (SO_LINGER with no time, socket(7)), and what was written and has not reached the kernel yet
+    /// never will.
+    /// </summary>
+    internal abstract void Discard(ulong token);
 
     /// <summary>
     /// From here on what a descriptor has to read stays in the kernel until a call takes it, so that calls beside the driver find it. Returns
@@ -121,10 +122,10 @@ internal abstract class IoDriver : IDisposable
     internal abstract void Return(ref Lease lease);
 
     /// <summary>
-    /// Moves what is there to read into a pipe, without copying it where it can be avoided. -EAGAIN: nothing is there, or the pipe, where
-    /// <paramref name="pipeMayBeFull"/> says so, has no room. The readiness is left as it is. 0: the end, or urgent data.
+    /// Moves what is there to read into a pipe, without copying it where it can be avoided. -EAGAIN: nothing is there, or the pipe has no room:
+    /// one that is not empty may have no page left. So the readiness is left as it is. 0: the end, or urgent data.
     /// </summary>
-    internal abstract nint SpliceNow(ulong token, int pipe, nuint length, out bool pipeMayBeFull);
+    internal abstract nint SpliceNow(ulong token, int pipe, nuint length);
 
     /// <summary>Moves what is in a pipe to a descriptor. -EAGAIN: no room.</summary>
     internal abstract nint SpliceFromNow(ulong token, int pipe, nuint length);
@@ -139,9 +140,6 @@ internal abstract class IoDriver : IDisposable
 
     /// <summary>As <see cref="WriteNow(ulong, ReadOnlySpan{byte})"/>, from several buffers with one call.</summary>
     internal abstract unsafe nint WriteNow(ulong token, IoVector* vectors, int count);
-
-    /// <summary>Whether an operation is in progress in the writing direction.</summary>
-    internal abstract bool IsWriting(ulong token);
 
     /// <summary>
     /// A write made beside the driver, as splice is, found no room: forget that there was, and watch for it. A negated errno if that

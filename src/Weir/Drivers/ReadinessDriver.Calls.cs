@@ -109,7 +109,17 @@ internal abstract partial class ReadinessDriver
         return error;
     }
 
-    internal override bool IsWriting(ulong token) => Slots.IsLive(token) && Slots.At(SlotTable.IndexOf(token)).Writer != null;
+    internal override void Discard(ulong token)
+    {
+        if (Slots.IsLive(token))
+            ResetAtClose(Slots.At(SlotTable.IndexOf(token)).Descriptor);
+    }
+
+    protected unsafe void ResetAtClose(int fd)
+    {
+        long onAndZeroSeconds = 1; // struct linger { int l_onoff, l_linger; }
+        Kernel.SetSockOpt(fd, SocketLevel.Socket, SocketOption.SocketLinger, &onAndZeroSeconds, sizeof(long));
+    }
 
     internal override int NoteFull(ulong token)
         => Slots.IsLive(token) ? NoteFull(ref Slots.At(SlotTable.IndexOf(token)), token) : -(int)Closed;
@@ -176,34 +186,53 @@ internal abstract partial class ReadinessDriver
             : (slot.Ready & (interest | AlwaysReported)) == 0 ? -(int)Errno.EAGAIN
             : 0;
 
-    private nint RefusedToRead(ref Slot slot, ulong token, nint refusal)
+    // Calls without an operation: whether the descriptor is open, nobody else is at it in that direction, and it is not known to have nothing.
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ref Slot ToRead(ulong token, out nint refusal)
     {
+        if (!Slots.IsLive(token))
+        {
+            refusal = -(nint)(int)Closed;
+            return ref Unsafe.NullRef<Slot>();
+        }
+
+        ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
+        refusal = Refusal(ref slot, slot.Reader, ReadInterest);
         if (refusal == -(int)Errno.EAGAIN)
             Wanted(ref slot, token);
-        return refusal;
+        return ref slot;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ref Slot ToWrite(ulong token, out nint refusal)
+    {
+        if (!Slots.IsLive(token))
+        {
+            refusal = -(nint)(int)Closed;
+            return ref Unsafe.NullRef<Slot>();
+        }
+
+        ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
+        refusal = Refusal(ref slot, slot.Writer, EpollEvents.Out);
+        return ref slot;
     }
 
     /// <summary>One read without an operation, for callers that hold no buffer while they wait. -EAGAIN: nothing is there.</summary>
     internal override unsafe nint ReadNow(ulong token, Span<byte> buffer)
     {
-        if (!Slots.IsLive(token))
-            return -(nint)(int)Closed;
-        ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
-        nint refusal = Refusal(ref slot, slot.Reader, ReadInterest);
+        ref Slot slot = ref ToRead(token, out nint refusal);
         if (refusal != 0)
-            return RefusedToRead(ref slot, token, refusal);
+            return refusal;
         fixed (byte* bytes = buffer)
             return ReadOnce(ref slot, token, bytes, buffer.Length);
     }
 
     internal override unsafe nint PeekNow(ulong token, Span<byte> buffer)
     {
-        if (!Slots.IsLive(token))
-            return -(nint)(int)Closed;
-        ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
-        nint refusal = Refusal(ref slot, slot.Reader, ReadInterest);
+        ref Slot slot = ref ToRead(token, out nint refusal);
         if (refusal != 0)
-            return RefusedToRead(ref slot, token, refusal);
+            return refusal;
         nint count;
         fixed (byte* bytes = buffer)
             count = PeekOnce(ref slot, token, bytes, buffer.Length);
@@ -218,10 +247,7 @@ internal abstract partial class ReadinessDriver
     /// <summary>One write without an operation; may take only a part. -EAGAIN: no room.</summary>
     internal override unsafe nint WriteNow(ulong token, ReadOnlySpan<byte> buffer)
     {
-        if (!Slots.IsLive(token))
-            return -(nint)(int)Closed;
-        ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
-        nint refusal = Refusal(ref slot, slot.Writer, EpollEvents.Out);
+        ref Slot slot = ref ToWrite(token, out nint refusal);
         if (refusal != 0)
             return refusal;
         fixed (byte* bytes = buffer)
@@ -230,10 +256,7 @@ internal abstract partial class ReadinessDriver
 
     internal override unsafe nint WriteNow(ulong token, IoVector* vectors, int count)
     {
-        if (!Slots.IsLive(token))
-            return -(nint)(int)Closed;
-        ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
-        nint refusal = Refusal(ref slot, slot.Writer, EpollEvents.Out);
+        ref Slot slot = ref ToWrite(token, out nint refusal);
         return refusal != 0 ? refusal : WriteOnce(ref slot, token, vectors, count);
     }
 
@@ -245,18 +268,10 @@ internal abstract partial class ReadinessDriver
         return NoteWritten(ref slot, token, Kernel.WriteV(slot.Descriptor, vectors, count), asked);
     }
 
-    internal override nint SpliceNow(ulong token, int pipe, nuint length, out bool pipeMayBeFull)
+    internal override nint SpliceNow(ulong token, int pipe, nuint length)
     {
-        pipeMayBeFull = false;
-        if (!Slots.IsLive(token))
-            return -(nint)(int)Closed;
-        ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
-        nint refusal = Refusal(ref slot, slot.Reader, ReadInterest);
-        if (refusal != 0)
-            return RefusedToRead(ref slot, token, refusal);
-        // A pipe that is not empty may have no page left: then EAGAIN says nothing about the socket.
-        pipeMayBeFull = true;
-        return SpliceOnce(ref slot, token, pipe, length);
+        ref Slot slot = ref ToRead(token, out nint refusal);
+        return refusal != 0 ? refusal : SpliceOnce(ref slot, token, pipe, length);
     }
 
     protected virtual unsafe nint SpliceOnce(ref Slot slot, ulong token, int pipe, nuint length)
@@ -264,10 +279,7 @@ internal abstract partial class ReadinessDriver
 
     internal override unsafe nint SpliceFromNow(ulong token, int pipe, nuint length)
     {
-        if (!Slots.IsLive(token))
-            return -(nint)(int)Closed;
-        ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
-        nint refusal = Refusal(ref slot, slot.Writer, EpollEvents.Out);
+        ref Slot slot = ref ToWrite(token, out nint refusal);
         if (refusal == 0 && HasUnsent(token))
             refusal = -(int)Errno.EAGAIN; // what was written before goes first
         if (refusal != 0 && refusal != -(int)Errno.EAGAIN)
@@ -280,11 +292,8 @@ internal abstract partial class ReadinessDriver
     internal override nint ReceiveNow(ulong token, int most, out Lease lease)
     {
         lease = default;
-        if (!Slots.IsLive(token))
-            return -(nint)(int)Closed;
-        ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
-        nint refusal = Refusal(ref slot, slot.Reader, ReadInterest);
-        return refusal != 0 ? RefusedToRead(ref slot, token, refusal) : ReceiveOnce(ref slot, token, most, out lease);
+        ref Slot slot = ref ToRead(token, out nint refusal);
+        return refusal != 0 ? refusal : ReceiveOnce(ref slot, token, most, out lease);
     }
 
     protected virtual unsafe nint ReceiveOnce(ref Slot slot, ulong token, int most, out Lease lease)
@@ -302,10 +311,7 @@ internal abstract partial class ReadinessDriver
 
     internal override nint SendNow(ulong token, ref Lease lease)
     {
-        if (!Slots.IsLive(token))
-            return -(nint)(int)Closed;
-        ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
-        nint refusal = Refusal(ref slot, slot.Writer, EpollEvents.Out);
+        ref Slot slot = ref ToWrite(token, out nint refusal);
         return refusal != 0 ? refusal : SendOnce(ref slot, token, ref lease);
     }
 

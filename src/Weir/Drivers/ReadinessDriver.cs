@@ -27,6 +27,29 @@ internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) 
 
     protected SlotTable Slots { get; } = new();
 
+    /// <summary>
+    /// The counter (eventfd) that other threads wake the loop by. Watched edge-triggered and never read: each write is an edge, and there is room for
+    /// 2^64-2 of them.
+    /// </summary>
+    protected int WakeDescriptor { get; private set; } = -1;
+
+    protected void OpenWake() => WakeDescriptor = KernelException.Check(Kernel.EventFd(0, EventFdFlags.NonBlock | EventFdFlags.CloseOnExec), "eventfd");
+
+    protected void CloseWake()
+    {
+        int fd = WakeDescriptor;
+        WakeDescriptor = -1;
+        if (fd >= 0)
+            Kernel.Close(fd);
+    }
+
+    // Exactly one write, whatever it returns: EAGAIN would mean 2^64-2 unread wake-ups, and the edge is there all the same.
+    internal override unsafe void Wake()
+    {
+        ulong one = 1;
+        Kernel.Write(WakeDescriptor, &one, sizeof(ulong));
+    }
+
     // What a derived driver does about news.
 
     /// <summary>Begins to watch an owned descriptor for <paramref name="mask"/>. A negated errno if it cannot be watched.</summary>

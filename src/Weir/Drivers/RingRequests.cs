@@ -8,8 +8,6 @@ namespace Weir;
 /// </summary>
 internal abstract class RingRequests(Ring ring, IoUringProbe known) : RingOperations
 {
-    private const int IndexBits = 24; // the bits above, up to 32, say what kind of request it is
-
     private readonly IoUringProbe _known = known;
     private RingOperation?[] _operations = [];
     private uint[] _generations = [];
@@ -56,7 +54,7 @@ internal abstract class RingRequests(Ring ring, IoUringProbe known) : RingOperat
         entry.Op = IoUringOp.AsyncCancel;
         entry.Descriptor = -1;
         entry.Address = operation.InFlightToken;
-        entry.UserData = (ulong)UringRequest.None << IndexBits;
+        entry.UserData = RingUserData.Of(UringRequest.None, 0);
     }
 
     /// <summary>Submits, so that there is room for another entry. False: there still is none.</summary>
@@ -76,7 +74,7 @@ internal abstract class RingRequests(Ring ring, IoUringProbe known) : RingOperat
             Take(userData)?.Refused(error);
     }
 
-    private static bool IsOperation(ulong userData) => (UringRequest)(byte)(userData >> IndexBits) == UringRequest.Operation;
+    private static bool IsOperation(ulong userData) => RingUserData.RequestIn(userData) == UringRequest.Operation;
 
     internal override void CancelAll()
     {
@@ -102,13 +100,13 @@ internal abstract class RingRequests(Ring ring, IoUringProbe known) : RingOperat
         int index = _free[--_freeCount];
         _operations[index] = operation;
         _inFlight++;
-        return ((ulong)_generations[index] << 32) | (ulong)UringRequest.Operation << IndexBits | (uint)index;
+        return RingUserData.Of(UringRequest.Operation, (ulong)_generations[index] << 32 | (uint)index);
     }
 
     private RingOperation? Find(ulong token)
     {
-        int index = (int)(token & ((1 << IndexBits) - 1));
-        return index < _operations.Length && _generations[index] == (uint)(token >> 32) ? _operations[index] : null;
+        int index = RingUserData.IndexIn(token);
+        return index < _operations.Length && _generations[index] == RingUserData.GenerationIn(token) ? _operations[index] : null;
     }
 
     private RingOperation? Take(ulong token)
@@ -117,7 +115,7 @@ internal abstract class RingRequests(Ring ring, IoUringProbe known) : RingOperat
         Debug.Assert(operation != null, "Each operation completes once.");
         if (operation == null)
             return null;
-        int index = (int)(token & ((1 << IndexBits) - 1));
+        int index = RingUserData.IndexIn(token);
         _operations[index] = null;
         _generations[index]++;
         _free[_freeCount++] = index;
@@ -128,7 +126,6 @@ internal abstract class RingRequests(Ring ring, IoUringProbe known) : RingOperat
     private void Grow()
     {
         int before = _operations.Length, after = Math.Max(64, 2 * before);
-        Debug.Assert(after <= 1 << IndexBits, "More operations at once than there is memory for.");
         Array.Resize(ref _operations, after);
         Array.Resize(ref _generations, after);
         Array.Resize(ref _free, after);

@@ -126,9 +126,8 @@ public sealed unsafe partial class ChildProcess
 
     private static bool IsFile(Kernel kernel, byte* path)
     {
-        const int Regular = 0x8000;
         StatXResult found;
-        return kernel.StatX(StatXRequest.WorkingDirectory, path, StatXFlags.None, StatXMask.Type, &found) == 0 && found.FileType == Regular;
+        return kernel.StatX(StatXRequest.WorkingDirectory, path, StatXFlags.None, StatXMask.Type, &found) == 0 && found.IsRegularFile;
     }
 
     private static List<string> EnvironmentOf(ChildProcessOptions options)

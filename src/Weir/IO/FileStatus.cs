@@ -9,6 +9,8 @@ public readonly record struct FileStatus
         AllocatedSize = (long)result.Blocks * 512;
         BlockSize = (int)result.BlockSize;
         FileType = result.FileType;
+        IsRegularFile = result.IsRegularFile;
+        IsDirectory = result.IsDirectory;
         Mode = (UnixFileMode)(result.Mode & 0xFFF);
         Inode = result.Inode;
         Links = result.Links;
@@ -33,10 +35,10 @@ public readonly record struct FileStatus
     public int FileType { get; }
 
     /// <summary>Whether it is a regular file.</summary>
-    public bool IsRegularFile => FileType == 0x8000;
+    public bool IsRegularFile { get; }
 
     /// <summary>Whether it is a directory.</summary>
-    public bool IsDirectory => FileType == 0x4000;
+    public bool IsDirectory { get; }
 
     /// <summary>Permissions.</summary>
     public UnixFileMode Mode { get; }

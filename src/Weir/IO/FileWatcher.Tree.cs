@@ -280,12 +280,10 @@ public sealed partial class FileWatcher
     // For file systems that do not say it in their directories.
     private unsafe bool IsDirectory(string path)
     {
-        const int directory = 0x4000;
         StatXResult result;
         fixed (byte* name = PathText.Encode(path, terminated: true))
         {
-            int error = _loop.Kernel.StatX(StatXRequest.WorkingDirectory, name, StatXFlags.NoFollow, StatXMask.Type, &result);
-            return error == 0 && result.FileType == directory;
+            return _loop.Kernel.StatX(StatXRequest.WorkingDirectory, name, StatXFlags.NoFollow, StatXMask.Type, &result) == 0 && result.IsDirectory;
         }
     }
 }

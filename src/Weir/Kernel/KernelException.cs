@@ -28,6 +28,11 @@ public sealed class KernelException : IOException
     public static int Check(int result, string call, int fileDescriptor = -1)
         => result >= 0 ? result : throw new KernelException(call, fileDescriptor, (Errno)(-result));
 
+    /// <summary>The address that mmap(2) has returned.</summary>
+    /// <exception cref="KernelException">It is an error: the last page of the address space stands for those.</exception>
+    internal static unsafe void* CheckAddress(nint result, int fileDescriptor = -1)
+        => result is < 0 and > -4096 ? throw new KernelException("mmap", fileDescriptor, (Errno)(-(int)result)) : (void*)result;
+
     private static string Describe(string call, int fd, Errno errno)
     {
         string where = fd >= 0 ? $"{call}, fd {fd}" : call;

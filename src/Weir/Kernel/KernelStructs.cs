@@ -150,6 +150,12 @@ public struct StatXResult
 
     /// <summary>The type among <see cref="Mode"/>: 0x8000 a regular file, 0x4000 a directory, as inode(7) has them.</summary>
     public readonly int FileType => Mode & 0xF000;
+
+    /// <summary>Whether it is a regular file (S_IFREG).</summary>
+    public readonly bool IsRegularFile => FileType == 0x8000;
+
+    /// <summary>Whether it is a directory (S_IFDIR).</summary>
+    public readonly bool IsDirectory => FileType == 0x4000;
 }
 
 /// <summary>Constants for the arguments of statx(2).</summary>

@@ -20,7 +20,7 @@ public sealed partial class Connection
         int room = pipe.Capacity - pipe.Count;
         if (room == 0)
             return false;
-        nint count = Loop.Driver.SpliceNow(Token, pipe.WriteEnd, (nuint)room, out bool pipeMayBeFull);
+        nint count = Loop.Driver.SpliceNow(Token, pipe.WriteEnd, (nuint)room);
         if (count >= 0)
         {
             bytesRead = (int)count;
@@ -31,7 +31,7 @@ public sealed partial class Connection
 
         if (count == -(int)Errno.EAGAIN)
         {
-            if (!pipeMayBeFull || pipe.Count == 0)
+            if (pipe.Count == 0)
                 Loop.Driver.Readiness(Token, EpollEvents.In);
             return false;
         }

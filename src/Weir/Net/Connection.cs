@@ -171,16 +171,9 @@ public sealed partial class Connection : DescriptorStream
             Loop.Queue.Post(new RunEntry(static connection => ((Connection)connection!).AbortOnLoop(), this));
     }
 
-    private unsafe void AbortOnLoop()
+    private void AbortOnLoop()
     {
-        int fd = FileDescriptor;
-        if (fd >= 0)
-        {
-            long onAndZeroSeconds = 1; // struct linger { int l_onoff, l_linger; }
-            Kernel.SetSockOpt(fd, SocketLevel.Socket, SocketOption.SocketLinger, &onAndZeroSeconds, sizeof(long));
-            Loop.Driver.Discard(Token);
-        }
-
+        Loop.Driver.Discard(Token);
         Dispose();
     }
 }

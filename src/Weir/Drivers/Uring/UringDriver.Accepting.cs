@@ -8,11 +8,11 @@ internal sealed partial class UringDriver
 
     private readonly Dictionary<int, Queue<int>> _accepted = [];
 
-    private void AcceptFrom(ref Slot slot, ref UringSlot line, ulong token)
+    private void AcceptFrom(ref UringSlot line)
     {
         if (line.Has(UringState.Taking | UringState.StoppingTaking))
             return;
-        ref Submission entry = ref Submit(UringRequest.Accept, IoUringOp.Accept, slot.Descriptor, ref line, token);
+        ref Submission entry = ref Submit(UringRequest.Accept, IoUringOp.Accept, ref line);
         entry.Priority = IoUringPriority.AcceptMultishot;
         entry.OperationFlags = (uint)(FileFlags.NonBlock | FileFlags.CloseOnExec);
         line.State |= UringState.Taking;
@@ -32,7 +32,7 @@ internal sealed partial class UringDriver
         if (result is -(int)Errno.ECANCELED or -(int)Errno.EAGAIN)
         {
             if (slot.Reader is { HasResult: false })
-                AcceptFrom(ref slot, ref line, Slots.TokenOf(index));
+                AcceptFrom(ref line);
             return;
         }
 
@@ -42,7 +42,7 @@ internal sealed partial class UringDriver
         if (queue.Count >= MostAhead && line.Has(UringState.Taking))
         {
             line.State = (line.State & ~UringState.Taking) | UringState.StoppingTaking;
-            Cancel(UringRequest.Accept, Slots.TokenOf(index));
+            Cancel(UringRequest.Accept, ref line);
         }
 
         Deliver(ref slot, EpollEvents.In);

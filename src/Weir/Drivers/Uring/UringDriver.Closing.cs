@@ -12,7 +12,7 @@ internal sealed partial class UringDriver
         int fd = line.Descriptor;
         // The kernel would reset a connection that is closed with data nobody has read; it does not know that nobody has.
         if (line.Held > 0 && Slots.At(index).Kind == DescriptorKind.Tcp)
-            Reset(ref line, token);
+            Reset(ref line);
         bool later = line.Unsent > 0;
         if (later)
             line.State |= UringState.CloseDue; // behind what was written
@@ -27,17 +27,17 @@ internal sealed partial class UringDriver
         // sending must learn of it, or each would wait for the other.
         Dispatch(int.MaxValue);
         if (line.Has(UringState.CloseDue) && line.Unsent > 0 && line.SendError == 0)
-            WatchPeer(ref line, token);
+            WatchPeer(ref line);
     }
 
-    private void WatchPeer(ref UringSlot line, ulong token)
+    private void WatchPeer(ref UringSlot line)
     {
         line.State |= UringState.PollingIn;
-        Submit(UringRequest.PollIn, IoUringOp.PollAdd, line.Descriptor, ref line, token).OperationFlags = (uint)ReadInterest;
+        Submit(UringRequest.PollIn, IoUringOp.PollAdd, ref line).OperationFlags = (uint)ReadInterest;
     }
 
     /// <summary>Something has come for a connection that is being closed.</summary>
-    private unsafe void PeerHasSent(ref UringSlot line, ulong token, int result)
+    private unsafe void PeerHasSent(ref UringSlot line, int result)
     {
         if (result == -(int)Errno.ECANCELED || !line.Has(UringState.PollingIn))
             return;
@@ -46,16 +46,24 @@ internal sealed partial class UringDriver
         nint count = result < 0 ? result : Kernel.Receive(line.Descriptor, &one, 1, MessageFlags.Peek | MessageFlags.DontWait);
         // Its end is not the end of ours. A failure ends the send in progress by itself.
         if (count > 0)
-            Reset(ref line, token);
+            Reset(ref line);
         else if (count == -(int)Errno.EAGAIN)
-            WatchPeer(ref line, token);
+            WatchPeer(ref line);
+    }
+
+    internal override void Discard(ulong token)
+    {
+        if (Slots.IsLive(token))
+            Reset(ref _lines.At(SlotTable.IndexOf(token)));
     }
 
     /// <summary>As the kernel does with a connection that is closed with something left to read: what was not sent yet is dropped.</summary>
-    private unsafe void Reset(ref UringSlot line, ulong token)
+    private void Reset(ref UringSlot line)
     {
-        long onAndZeroSeconds = 1; // struct linger { int l_onoff, l_linger; }
-        Kernel.SetSockOpt(line.Descriptor, SocketLevel.Socket, SocketOption.SocketLinger, &onAndZeroSeconds, sizeof(long));
-        Discard(ref line, token);
+        ResetAtClose(line.Descriptor);
+        if (line.Has(UringState.Sending))
+            Cancel(UringRequest.Send, ref line);
+        line.SendError = (short)Errno.EPIPE; // nothing more is written
+        KeepWhatIsBeingSent(ref line);
     }
 }

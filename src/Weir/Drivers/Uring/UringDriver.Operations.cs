@@ -19,10 +19,7 @@ internal sealed partial class UringDriver
         {
             CancelAll();
             while (InFlight > 0)
-            {
-                driver.Check(Ring.SubmitAndWait(-1));
-                driver.Dispatch(int.MaxValue); // others' completions among them
-            }
+                driver.AwaitCompletions(); // others' among them
         }
 
         public override void Dispose() => Close();

@@ -5,40 +5,35 @@ internal sealed partial class UringDriver
 {
     protected override int Watch(ref Slot slot, ulong token, EpollEvents mask)
     {
-        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
-        line.Descriptor = slot.Descriptor;
-        line.Token = token;
-        if (mask == EpollEvents.None || IsStream(ref slot) || slot.Kind == DescriptorKind.Listener)
-            return 0;
-        WatchMask(ref slot, ref line, token);
+        if (mask != EpollEvents.None && !IsStream(ref slot) && slot.Kind != DescriptorKind.Listener)
+            WatchMask(ref slot, ref _lines.At(SlotTable.IndexOf(token)));
         return 0;
     }
 
     // A poll says of such files that they are ready, as poll(2) does, and no more than that.
     internal override unsafe int CannotWaitFor(int fd)
     {
-        const int Directory = 0x4000, RegularFile = 0x8000; // S_IFDIR, S_IFREG
         StatXResult status;
         byte nothing = 0;
         int result = Kernel.StatX(fd, &nothing, StatXFlags.EmptyPath, StatXMask.Type, &status);
-        return result < 0 ? result : status.FileType is Directory or RegularFile ? -(int)Errno.EPERM : 0;
+        return result < 0 ? result : status.IsDirectory || status.IsRegularFile ? -(int)Errno.EPERM : 0;
     }
 
-    private void WatchMask(ref Slot slot, ref UringSlot line, ulong token)
+    private void WatchMask(ref Slot slot, ref UringSlot line)
     {
-        ref Submission entry = ref Submit(UringRequest.Watch, IoUringOp.PollAdd, slot.Descriptor, ref line, token);
+        ref Submission entry = ref Submit(UringRequest.Watch, IoUringOp.PollAdd, ref line);
         entry.Length = (uint)PollAddFlags.Multishot;
         entry.OperationFlags = (uint)slot.Registered;
         line.State |= UringState.Watching;
     }
 
-    private void PollOnce(UringRequest request, ref Slot slot, ref UringSlot line, ulong token, EpollEvents events)
+    private void PollOnce(UringRequest request, ref UringSlot line, EpollEvents events)
     {
-        UringState state = request == UringRequest.PollIn ? UringState.PollingIn : UringState.PollingOut;
+        UringState state = StateOf(request);
         if (line.Has(state))
             return;
         line.State |= state;
-        Submit(request, IoUringOp.PollAdd, slot.Descriptor, ref line, token).OperationFlags = (uint)events;
+        Submit(request, IoUringOp.PollAdd, ref line).OperationFlags = (uint)events;
     }
 
     protected override int WatchRoom(ref Slot slot, ulong token)
@@ -46,7 +41,7 @@ internal sealed partial class UringDriver
         ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
         // What is being sent says when it has been.
         if (line.Unsent == 0 && !line.Has(UringState.SendingDirectly) && slot.Kind != DescriptorKind.Borrowed)
-            PollOnce(UringRequest.PollOut, ref slot, ref line, token, EpollEvents.Out);
+            PollOnce(UringRequest.PollOut, ref line, EpollEvents.Out);
         return 0;
     }
 
@@ -54,13 +49,13 @@ internal sealed partial class UringDriver
     {
         ref UringSlot line = ref _lines.At(SlotTable.IndexOf(operation.Token));
         if (slot.Kind == DescriptorKind.Borrowed)
-            PollOnce(operation.WritesDirection ? UringRequest.PollOut : UringRequest.PollIn, ref slot, ref line, operation.Token, operation.Interest);
+            PollOnce(operation.WritesDirection ? UringRequest.PollOut : UringRequest.PollIn, ref line, operation.Interest);
         else if (operation.WritesDirection)
             return slot.Kind is DescriptorKind.Watched or DescriptorKind.WatchedHandle ? 0 : WatchRoom(ref slot, operation.Token);
         else if (IsStream(ref slot))
-            TakeFrom(ref slot, ref line, operation.Token);
+            TakeFrom(ref line);
         else if (slot.Kind == DescriptorKind.Listener)
-            AcceptFrom(ref slot, ref line, operation.Token);
+            AcceptFrom(ref line);
         return 0;
     }
 
@@ -69,24 +64,24 @@ internal sealed partial class UringDriver
         ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
         UringState before = line.State;
         if (line.Has(UringState.PollingIn) && slot.Reader is not { HasResult: false })
-            Stop(UringState.PollingIn, UringRequest.PollIn, ref line, token);
+            Stop(UringState.PollingIn, UringRequest.PollIn, ref line);
         if (line.Has(UringState.PollingOut) && slot.Writer is not { HasResult: false })
-            Stop(UringState.PollingOut, UringRequest.PollOut, ref line, token);
+            Stop(UringState.PollingOut, UringRequest.PollOut, ref line);
         // At once: a poll in progress holds the file open that its owner may close in the next line.
         if (line.State != before)
             Check(Flush());
         return 0;
     }
 
-    private void Stop(UringState state, UringRequest request, ref UringSlot line, ulong token)
+    private void Stop(UringState state, UringRequest request, ref UringSlot line)
     {
         if (!line.Has(state))
             return;
         line.State &= ~state;
-        Cancel(request, token);
+        Cancel(request, ref line);
     }
 
-    private unsafe void Polled(UringRequest request, ref Slot slot, ref UringSlot line, ulong token, int result, bool more)
+    private unsafe void Polled(UringRequest request, ref Slot slot, ref UringSlot line, int result, bool more)
     {
         if (result == -(int)Errno.ECANCELED)
             return; // whoever cancelled it knows; another may be in progress by now
@@ -114,7 +109,7 @@ internal sealed partial class UringDriver
             Deliver(ref slot, events);
         // The kernel may end it, for want of memory: what happened meanwhile shows at once when the next begins.
         if (request == UringRequest.Watch && !more)
-            WatchMask(ref slot, ref line, token);
+            WatchMask(ref slot, ref line);
     }
 
     private static UringState StateOf(UringRequest request) => request switch
@@ -135,10 +130,10 @@ internal sealed partial class UringDriver
     {
         int index = SlotTable.IndexOf(token);
         ref UringSlot line = ref _lines.At(index);
-        Stop(UringState.PollingIn, UringRequest.PollIn, ref line, token);
-        Stop(UringState.PollingOut, UringRequest.PollOut, ref line, token);
-        Stop(UringState.Watching, UringRequest.Watch, ref line, token);
-        Stop(UringState.Taking, slot.Kind == DescriptorKind.Listener ? UringRequest.Accept : UringRequest.Receive, ref line, token);
+        Stop(UringState.PollingIn, UringRequest.PollIn, ref line);
+        Stop(UringState.PollingOut, UringRequest.PollOut, ref line);
+        Stop(UringState.Watching, UringRequest.Watch, ref line);
+        Stop(UringState.Taking, slot.Kind == DescriptorKind.Listener ? UringRequest.Accept : UringRequest.Receive, ref line);
         _receivePool.DropAll(ref line);
         if (slot.Kind == DescriptorKind.Listener)
             CloseAccepted(index);

@@ -14,17 +14,17 @@ internal sealed partial class UringDriver
     private static bool IsStream(ref Slot slot) => slot.Kind is DescriptorKind.Tcp or DescriptorKind.Socket;
 
     /// <summary>Sees to it that there is news when there is something to read.</summary>
-    private void TakeFrom(ref Slot slot, ref UringSlot line, ulong token)
+    private void TakeFrom(ref UringSlot line)
     {
         if (line.Has(UringState.Taking | UringState.StoppingTaking | UringState.PollingIn | UringState.Ended) || line.Held >= MostHeld / 2)
             return;
         if (line.Has(UringState.LeavesInKernel) || !_receivePool.HasFree)
         {
-            PollOnce(UringRequest.PollIn, ref slot, ref line, token, ReadInterest);
+            PollOnce(UringRequest.PollIn, ref line, ReadInterest);
             return;
         }
 
-        ref Submission entry = ref Submit(UringRequest.Receive, IoUringOp.Receive, slot.Descriptor, ref line, token);
+        ref Submission entry = ref Submit(UringRequest.Receive, IoUringOp.Receive, ref line);
         entry.Flags = SubmissionFlags.BufferSelect;
         entry.Priority = IoUringPriority.ReceiveMultishot;
         entry.BufferGroup = _receivePool.Group;
@@ -34,10 +34,10 @@ internal sealed partial class UringDriver
     protected override void Wanted(ref Slot slot, ulong token)
     {
         if (IsStream(ref slot))
-            TakeFrom(ref slot, ref _lines.At(SlotTable.IndexOf(token)), token);
+            TakeFrom(ref _lines.At(SlotTable.IndexOf(token)));
     }
 
-    private void Received(ref Slot slot, ref UringSlot line, ulong token, bool live, in Completion completion, bool more)
+    private void Received(ref Slot slot, ref UringSlot line, bool live, in Completion completion, bool more)
     {
         if (!live)
         {
@@ -55,7 +55,7 @@ internal sealed partial class UringDriver
             if (more && (line.Held >= MostHeld || line.HeldBytes >= MostHeldBytes) && line.Has(UringState.Taking))
             {
                 line.State = (line.State & ~UringState.Taking) | UringState.StoppingTaking;
-                Cancel(UringRequest.Receive, token);
+                Cancel(UringRequest.Receive, ref line);
             }
 
             Deliver(ref slot, EpollEvents.In);
@@ -82,7 +82,7 @@ internal sealed partial class UringDriver
             case -(int)Errno.EINTR:
                 // Stopped, or no buffer was left: whoever waits gets another, or a poll.
                 if (slot.Reader is { HasResult: false })
-                    TakeFrom(ref slot, ref line, token);
+                    TakeFrom(ref line);
                 break;
             default:
                 line.ReceiveError = (short)-result;
@@ -162,7 +162,7 @@ internal sealed partial class UringDriver
     protected override unsafe nint SpliceOnce(ref Slot slot, ulong token, int pipe, nuint length)
     {
         ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
-        LeaveInKernel(ref slot, ref line, token);
+        LeaveInKernel(ref line);
         byte* first = _receivePool.First(ref line, out int available);
         if (first == null)
             return line.ReceiveError != 0 || line.Has(UringState.Ended) ? ReadFromEmpty(ref slot, ref line, token, null, 0) : base.SpliceOnce(ref slot, token, pipe, length);
@@ -180,11 +180,11 @@ internal sealed partial class UringDriver
             return 0;
         int index = SlotTable.IndexOf(token);
         ref UringSlot line = ref _lines.At(index);
-        LeaveInKernel(ref Slots.At(index), ref line, token);
+        LeaveInKernel(ref line);
         return line.HeldBytes;
     }
 
-    private void LeaveInKernel(ref Slot slot, ref UringSlot line, ulong token)
+    private void LeaveInKernel(ref UringSlot line)
     {
         if (line.Has(UringState.LeavesInKernel))
             return;
@@ -192,11 +192,8 @@ internal sealed partial class UringDriver
         if (!line.Has(UringState.Taking | UringState.StoppingTaking))
             return;
         // What it brings until it has stopped goes before what the kernel keeps.
-        Cancel(UringRequest.Receive, token);
+        Cancel(UringRequest.Receive, ref line);
         while (line.Has(UringState.Taking | UringState.StoppingTaking))
-        {
-            Check(_ring.SubmitAndWait(-1));
-            Dispatch(int.MaxValue);
-        }
+            AwaitCompletions();
     }
 }

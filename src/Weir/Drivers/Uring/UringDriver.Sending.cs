@@ -15,8 +15,9 @@ internal sealed partial class UringDriver
 
     internal override int MostWrittenNow => MostCopied;
 
-    internal override bool HasUnsent(ulong token)
-        => Slots.IsLive(token) && _lines.At(SlotTable.IndexOf(token)) is var line && (line.Unsent > 0 || line.Has(UringState.SendingDirectly));
+    internal override bool HasUnsent(ulong token) => Slots.IsLive(token) && HasUnsent(ref _lines.At(SlotTable.IndexOf(token)));
+
+    private static bool HasUnsent(ref UringSlot line) => line.Unsent > 0 || line.Has(UringState.SendingDirectly);
 
     protected override unsafe nint WriteOnce(ref Slot slot, ulong token, byte* bytes, int length)
     {
@@ -184,8 +185,8 @@ internal sealed partial class UringDriver
     private unsafe void SendUnsent(ref UringSlot line)
     {
         SendBuffer* first = line.FirstUnsent;
-        bool several = first->Next != null && (line.Gather != null || (line.Gather = _sendPool.Rent(0)) != null);
-        ref Submission entry = ref Submit(UringRequest.Send, several ? IoUringOp.SendMessage : IoUringOp.Send, line.Descriptor, ref line, line.Token);
+        bool several = first->Next != null && (line.Gather = _sendPool.Rent(0)) != null;
+        ref Submission entry = ref Submit(UringRequest.Send, several ? IoUringOp.SendMessage : IoUringOp.Send, ref line);
         if (several)
         {
             entry.Address = (ulong)Describe(ref line);
@@ -238,7 +239,7 @@ internal sealed partial class UringDriver
         if (!live)
         {
             if (line.FirstUnsent == null)
-                Stop(UringState.PollingIn, UringRequest.PollIn, ref line, line.Token);
+                Stop(UringState.PollingIn, UringRequest.PollIn, ref line);
             return;
         }
 
@@ -276,17 +277,20 @@ internal sealed partial class UringDriver
 
     private unsafe void DropUnsent(ref UringSlot line)
     {
-        SendBuffer* buffer = line.FirstUnsent;
+        ReturnAll(ref line, line.FirstUnsent);
+        line.FirstUnsent = line.LastUnsent = null;
+        line.State &= ~UringState.SendDue;
+    }
+
+    private unsafe void ReturnAll(ref UringSlot line, SendBuffer* buffer)
+    {
         while (buffer != null)
         {
             SendBuffer* next = buffer->Next;
+            line.Unsent -= buffer->Length - buffer->Sent;
             Return(buffer);
             buffer = next;
         }
-
-        line.FirstUnsent = line.LastUnsent = null;
-        line.Unsent = 0;
-        line.State &= ~UringState.SendDue;
     }
 
     internal override int Shutdown(ulong token, ShutdownHow how)
@@ -294,7 +298,7 @@ internal sealed partial class UringDriver
         if (how == ShutdownHow.Read || !Slots.IsLive(token))
             return base.Shutdown(token, how);
         ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
-        if (HasUnsent(token))
+        if (HasUnsent(ref line))
         {
             line.State |= UringState.ShutdownDue; // behind what was written
             return how == ShutdownHow.Both ? base.Shutdown(token, ShutdownHow.Read) : 0;
@@ -303,20 +307,6 @@ internal sealed partial class UringDriver
         if (line.SendError == 0)
             line.SendError = (short)Errno.EPIPE;
         return base.Shutdown(token, how);
-    }
-
-    internal override void Discard(ulong token)
-    {
-        if (Slots.IsLive(token))
-            Discard(ref _lines.At(SlotTable.IndexOf(token)), token);
-    }
-
-    private void Discard(ref UringSlot line, ulong token)
-    {
-        if (line.Has(UringState.Sending))
-            Cancel(UringRequest.Send, token);
-        line.SendError = (short)Errno.EPIPE; // nothing more is written
-        KeepWhatIsBeingSent(ref line);
     }
 
     private unsafe void KeepWhatIsBeingSent(ref UringSlot line)
@@ -328,15 +318,7 @@ internal sealed partial class UringDriver
         }
 
         SendBuffer* last = line.LastSending;
-        SendBuffer* buffer = last->Next;
-        while (buffer != null)
-        {
-            SendBuffer* next = buffer->Next;
-            line.Unsent -= buffer->Length;
-            Return(buffer);
-            buffer = next;
-        }
-
+        ReturnAll(ref line, last->Next);
         last->Next = null;
         line.LastUnsent = last;
     }

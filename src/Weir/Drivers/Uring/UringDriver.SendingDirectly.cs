@@ -37,16 +37,16 @@ internal sealed partial class UringDriver
             direct.Operation = operation;
             direct.Pin = operation.Buffer.Pin();
             _direct.Add(index, direct);
-            SendRest(slot.Descriptor, direct, ref line, operation.Token);
+            SendRest(direct, ref line);
         }
 
         return false;
     }
 
-    private unsafe void SendRest(int fd, DirectSend direct, ref UringSlot line, ulong token)
+    private unsafe void SendRest(DirectSend direct, ref UringSlot line)
     {
         IoOperation operation = direct.Operation!;
-        ref Submission entry = ref Submit(UringRequest.SendDirectly, IoUringOp.Send, fd, ref line, token);
+        ref Submission entry = ref Submit(UringRequest.SendDirectly, IoUringOp.Send, ref line);
         entry.Address = (ulong)((byte*)direct.Pin.Pointer + operation.Done);
         entry.Length = (uint)(operation.Buffer.Length - operation.Done);
         // Not the whole in one go: a worker of the kernel that has sent a part and waits to send the rest cannot be cancelled.
@@ -54,17 +54,16 @@ internal sealed partial class UringDriver
         line.State |= UringState.SendingDirectly;
     }
 
-    private void SentDirectly(int index, ref Slot slot, ref UringSlot line, in Completion completion, bool more)
+    private void SentDirectly(int index, ref Slot slot, ref UringSlot line, int result)
     {
         DirectSend direct = _direct[index];
         IoOperation operation = direct.Operation!;
-        int result = completion.Result;
         if (result > 0)
             operation.Done += result;
         bool all = operation.Done == operation.Buffer.Length;
         if (!all && direct.EndsWith == 0 && (result >= 0 || IsPassing(result)))
         {
-            SendRest(slot.Descriptor, direct, ref line, operation.Token);
+            SendRest(direct, ref line);
             return;
         }
 
@@ -89,7 +88,7 @@ internal sealed partial class UringDriver
         if (direct.EndsWith == 0)
         {
             direct.EndsWith = result;
-            Cancel(UringRequest.SendDirectly, operation.Token);
+            Cancel(UringRequest.SendDirectly, ref _lines.At(index));
         }
 
         return false;
@@ -100,9 +99,6 @@ internal sealed partial class UringDriver
         base.EndAll();
         // Nobody waits in the kernel for the loop any more: their last words are waited for here.
         while (_direct.Count > 0)
-        {
-            Check(_ring.SubmitAndWait(-1));
-            Dispatch(int.MaxValue);
-        }
+            AwaitCompletions();
     }
 }

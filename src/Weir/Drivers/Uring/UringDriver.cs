@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace Weir;
@@ -16,13 +15,11 @@ internal sealed partial class UringDriver : ReadinessDriver
 {
     private const uint Submissions = 1024;
     private const uint Completions = 8192;
-    private const int IndexBits = 24;
 
     private readonly Ring _ring;
     private readonly ReceivePool _receivePool;
     private readonly SendPool _sendPool;
     private readonly UringSlotTable _lines = new();
-    private readonly int _wakeFd = -1;
     private long _events;
     private bool _disposed;
 
@@ -41,7 +38,7 @@ internal sealed partial class UringDriver : ReadinessDriver
             _operations = new OperationRing(this, RequireOperations());
             // An odd number of cache lines: with powers of two all buffers would begin in the same few places of the cache.
             _receivePool = new ReceivePool(kernel, _ring, 0, receiveBuffers, (receiveBufferSize / 64 | 1) * 64);
-            _wakeFd = KernelException.Check(kernel.EventFd(0, EventFdFlags.NonBlock | EventFdFlags.CloseOnExec), "eventfd");
+            OpenWake();
             WatchWake();
         }
         catch
@@ -62,39 +59,35 @@ internal sealed partial class UringDriver : ReadinessDriver
         return probe;
     }
 
-    // What completions are told apart by: the slot, its generation, and what was asked for.
-
-    private static ulong DataFor(UringRequest request, ulong token)
-    {
-        Debug.Assert(SlotTable.IndexOf(token) < 1 << IndexBits, "More descriptors than a process can have.");
-        return token | (ulong)request << IndexBits;
-    }
-
-    private static ulong TokenIn(ulong userData) => userData & ~((ulong)byte.MaxValue << IndexBits);
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private ref Submission Submit(UringRequest request, IoUringOp op, int fd, ref UringSlot line, ulong token)
+    private ref Submission Submit(UringRequest request, IoUringOp op, ref UringSlot line)
     {
         ref Submission entry = ref _ring.Next();
         entry.Op = op;
-        entry.Descriptor = fd;
-        entry.UserData = DataFor(request, token);
+        entry.Descriptor = line.Descriptor;
+        entry.UserData = RingUserData.Of(request, line.Token);
         line.Pending++;
         return ref entry;
     }
 
     /// <summary>Asks the kernel to give something up; its own completion says when it has.</summary>
-    private void Cancel(UringRequest request, ulong token)
+    private void Cancel(UringRequest request, ref readonly UringSlot line)
     {
         ref Submission entry = ref _ring.Next();
         entry.Op = IoUringOp.AsyncCancel;
         entry.Flags = SubmissionFlags.SkipSuccess;
         entry.Descriptor = -1;
-        entry.Address = DataFor(request, token);
-        entry.UserData = DataFor(UringRequest.None, 0);
+        entry.Address = RingUserData.Of(request, line.Token);
+        entry.UserData = RingUserData.Of(UringRequest.None, 0);
     }
 
-    protected override void Allocated(int index) => _lines.Prepare(index);
+    protected override void Allocated(int index)
+    {
+        _lines.Prepare(index);
+        ref UringSlot line = ref _lines.At(index);
+        line.Descriptor = Slots.At(index).Descriptor;
+        line.Token = Slots.TokenOf(index);
+    }
 
     // The place is free once nothing is in progress for it: a completion that comes late must not meet a stranger there.
     protected override void FreeSlot(int index)
@@ -138,6 +131,13 @@ internal sealed partial class UringDriver : ReadinessDriver
             throw new KernelException("io_uring_enter", _ring.FileDescriptor, (Errno)(-result));
     }
 
+    /// <summary>Waits in the kernel for what must come, outside of a turn.</summary>
+    private void AwaitCompletions()
+    {
+        Check(_ring.SubmitAndWait(-1));
+        Dispatch(int.MaxValue);
+    }
+
     internal override int WaitDescriptor => _disposed ? -1 : _ring.FileDescriptor;
 
     internal override void Dispatch(int count)
@@ -151,7 +151,7 @@ internal sealed partial class UringDriver : ReadinessDriver
 
     private void Complete(in Completion completion)
     {
-        var request = (UringRequest)(byte)(completion.UserData >> IndexBits);
+        UringRequest request = RingUserData.RequestIn(completion.UserData);
         if (request <= UringRequest.Wake)
         {
             if (request == UringRequest.Wake && (completion.Flags & CompletionFlags.More) == 0 && !_disposed)
@@ -165,34 +165,33 @@ internal sealed partial class UringDriver : ReadinessDriver
             return;
         }
 
-        int index = (int)(completion.UserData & ((1 << IndexBits) - 1));
+        int index = RingUserData.IndexIn(completion.UserData);
         ref Slot slot = ref Slots.At(index);
         ref UringSlot line = ref _lines.At(index);
         bool more = (completion.Flags & CompletionFlags.More) != 0;
         if (!more)
             line.Pending--;
-        ulong token = Slots.TokenOf(index);
-        bool live = SlotTable.GenerationOf(token) == SlotTable.GenerationOf(completion.UserData);
+        bool live = SlotTable.GenerationOf(Slots.TokenOf(index)) == SlotTable.GenerationOf(completion.UserData);
         switch (request)
         {
             case UringRequest.Receive:
-                Received(ref slot, ref line, token, live, completion, more);
+                Received(ref slot, ref line, live, completion, more);
                 break;
             case UringRequest.Send:
                 Sent(ref slot, ref line, live, completion.Result);
                 break;
             case UringRequest.SendDirectly:
-                SentDirectly(index, ref slot, ref line, completion, more);
+                SentDirectly(index, ref slot, ref line, completion.Result);
                 break;
             case UringRequest.Accept:
                 Accepted(index, ref slot, ref line, live, completion.Result, more);
                 break;
             case UringRequest.PollIn when !live:
-                PeerHasSent(ref line, TokenIn(completion.UserData), completion.Result);
+                PeerHasSent(ref line, completion.Result);
                 break;
             default:
                 if (live)
-                    Polled(request, ref slot, ref line, token, completion.Result, more);
+                    Polled(request, ref slot, ref line, completion.Result, more);
                 break;
         }
 
@@ -200,21 +199,15 @@ internal sealed partial class UringDriver : ReadinessDriver
             ReleaseIfDone(index, ref line);
     }
 
-    // A poll that goes on and on, on a counter that is never read: each write is an edge, and there is room for 2^64-2 of them.
+    // A poll that goes on and on.
     private void WatchWake()
     {
         ref Submission entry = ref _ring.Next();
         entry.Op = IoUringOp.PollAdd;
-        entry.Descriptor = _wakeFd;
+        entry.Descriptor = WakeDescriptor;
         entry.Length = (uint)PollAddFlags.Multishot;
         entry.OperationFlags = (uint)EpollEvents.In;
-        entry.UserData = (ulong)UringRequest.Wake << IndexBits;
-    }
-
-    internal override unsafe void Wake()
-    {
-        ulong one = 1;
-        Kernel.Write(_wakeFd, &one, sizeof(ulong));
+        entry.UserData = RingUserData.Of(UringRequest.Wake, 0);
     }
 
     internal override DriverCounts Counts => CountSlots(_events, 0, 0) with { ReceiveBuffersInUse = _receivePool.InUse };
@@ -247,8 +240,7 @@ internal sealed partial class UringDriver : ReadinessDriver
 
         _sendPool.Dispose();
         _ring.Dispose();
-        if (_wakeFd >= 0)
-            Kernel.Close(_wakeFd);
+        CloseWake();
     }
 
     private void GiveUpEverything()

@@ -33,11 +33,11 @@ internal sealed unsafe class BufferRing : IDisposable
         Size = size;
         _entriesLength = (nuint)(count * sizeof(RingBuffer));
         _memoryLength = (nuint)count * (nuint)size;
-        _entries = (RingBuffer*)Map(kernel, _entriesLength);
+        _entries = (RingBuffer*)KernelException.CheckAddress(kernel.MMap(_entriesLength, -1, 0));
         try
         {
             // Pages are the kernel's to give when they are first written to: what is never used costs nothing.
-            _memory = (byte*)Map(kernel, _memoryLength);
+            _memory = (byte*)KernelException.CheckAddress(kernel.MMap(_memoryLength, -1, 0));
             var registration = new BufferRingRegistration { Address = (ulong)_entries, Entries = (uint)count, Group = group };
             KernelException.Check(ring.Register(IoUringRegisterOp.BufferRing, &registration, 1), "io_uring_register(PBUF_RING)", ring.FileDescriptor);
         }
@@ -50,12 +50,6 @@ internal sealed unsafe class BufferRing : IDisposable
         for (int i = 0; i < offered; i++)
             Put(i);
         Publish();
-    }
-
-    private static void* Map(Kernel kernel, nuint length)
-    {
-        nint address = kernel.MMap(length, -1, 0);
-        return address is < 0 and > -4096 ? throw new KernelException("mmap", -1, (Errno)(-(int)address)) : (void*)address;
     }
 
     /// <summary>How many buffers there are.</summary>

@@ -88,9 +88,9 @@ internal sealed unsafe class Ring : IDisposable
             nuint submissionEnd = parameters.SubmissionOffsets.Array + parameters.SubmissionEntries * sizeof(uint);
             nuint completionEnd = parameters.CompletionOffsets.Completions + parameters.CompletionEntries * (nuint)sizeof(Completion);
             ringsLength = Math.Max(submissionEnd, completionEnd);
-            rings = (byte*)Map(kernel, fd, ringsLength, IoUringOffset.SubmissionRing);
+            rings = (byte*)KernelException.CheckAddress(kernel.MMap(ringsLength, fd, IoUringOffset.SubmissionRing), fd);
             nuint entriesLength = parameters.SubmissionEntries * (nuint)sizeof(Submission);
-            var submissions = (Submission*)Map(kernel, fd, entriesLength, IoUringOffset.SubmissionEntries);
+            var submissions = (Submission*)KernelException.CheckAddress(kernel.MMap(entriesLength, fd, IoUringOffset.SubmissionEntries), fd);
             return new Ring(kernel, fd, parameters, rings, ringsLength, submissions, entriesLength);
         }
         catch
@@ -100,12 +100,6 @@ internal sealed unsafe class Ring : IDisposable
             kernel.Close(fd);
             throw;
         }
-    }
-
-    private static void* Map(Kernel kernel, int fd, nuint length, long offset)
-    {
-        nint address = kernel.MMap(length, fd, offset);
-        return address is < 0 and > -4096 ? throw new KernelException("mmap", fd, (Errno)(-(int)address)) : (void*)address;
     }
 
     /// <summary>The descriptor: readable when there are completions, or work that leads to some.</summary>
