@@ -1,10 +1,8 @@
 namespace Weir.Conformance.Rings;
 
 /// <summary>Waiting for files by a ring, and for the ring itself.</summary>
-public sealed class RingPollTests : ConformanceTests
+public sealed class RingPollTests : RingProgramTests
 {
-    private const IoUringSetupFlags Coop = IoUringSetupFlags.CooperativeTaskRun | IoUringSetupFlags.TaskRunFlag;
-
     private const EpollEvents Everything = In | Pri | Out | RdNorm | RdBand | WrNorm | WrBand | Msg | RdHup;
 
     [Fact]
@@ -32,7 +30,7 @@ public sealed class RingPollTests : ConformanceTests
     [Fact]
     public void A_wake_is_reported_although_it_is_over() => Run(m =>
     {
-        foreach (IoUringSetupFlags flags in (IoUringSetupFlags[])[IoUringSetupFlags.None, Coop, Machine.Deferring])
+        foreach (IoUringSetupFlags flags in Modes)
         {
             MachineRing ring = m.Ring(flags);
             Fd fd = m.EventFd();
@@ -56,7 +54,7 @@ public sealed class RingPollTests : ConformanceTests
     [Fact]
     public void Multishot_reports_every_wake_that_was_seen() => Run(m =>
     {
-        foreach (IoUringSetupFlags flags in (IoUringSetupFlags[])[IoUringSetupFlags.None, Coop, Machine.Deferring])
+        foreach (IoUringSetupFlags flags in Modes)
         {
             MachineRing ring = m.Ring(flags);
             Fd fd = m.EventFd();

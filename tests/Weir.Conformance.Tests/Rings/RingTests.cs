@@ -1,10 +1,8 @@
 namespace Weir.Conformance.Rings;
 
 /// <summary>The ring itself: setting up, submitting, entering.</summary>
-public sealed class RingTests : ConformanceTests
+public sealed class RingTests : RingProgramTests
 {
-    private const IoUringSetupFlags Coop = IoUringSetupFlags.CooperativeTaskRun | IoUringSetupFlags.TaskRunFlag;
-
     [Fact]
     public void Setting_up_checks_what_is_asked_for() => Run(m =>
     {
@@ -135,7 +133,7 @@ public sealed class RingTests : ConformanceTests
     [Fact]
     public void Waiting_ends_with_the_time() => Run(m =>
     {
-        foreach (IoUringSetupFlags flags in (IoUringSetupFlags[])[IoUringSetupFlags.None, Coop, Machine.Deferring])
+        foreach (IoUringSetupFlags flags in Modes)
         {
             MachineRing ring = m.Ring(flags);
             ring.WaitFor(1, 2_000_000).Is(ETIME);
@@ -210,7 +208,7 @@ public sealed class RingTests : ConformanceTests
     [Fact]
     public void A_completion_ends_a_wait_of_another_threads_making() => Run(m =>
     {
-        foreach (IoUringSetupFlags flags in (IoUringSetupFlags[])[IoUringSetupFlags.None, Coop, Machine.Deferring])
+        foreach (IoUringSetupFlags flags in Modes)
         {
             Fd fd = m.EventFd();
             MachineThread thread = m.StartBlocked("waiter", () =>
@@ -229,7 +227,7 @@ public sealed class RingTests : ConformanceTests
     [Fact]
     public void Many_are_waited_for() => Run(m =>
     {
-        foreach (IoUringSetupFlags flags in (IoUringSetupFlags[])[IoUringSetupFlags.None, Coop, Machine.Deferring])
+        foreach (IoUringSetupFlags flags in Modes)
         {
             Fd[] fds = [m.EventFd(), m.EventFd(), m.EventFd()];
             MachineThread thread = m.StartBlocked("waiter", () =>
