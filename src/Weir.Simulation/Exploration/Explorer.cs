@@ -85,8 +85,18 @@ internal sealed class Explorer(Action<Sim> start, ExploreOptions options)
             thread.Start();
         }
 
-        while (!left.Wait(ReportEvery))
-            Report();
+        try
+        {
+            while (!left.Wait(ReportEvery))
+                Report();
+        }
+        catch
+        {
+            lock (_gate)
+                Stop();
+            left.Wait(); // a run that has begun is done to its end
+            throw;
+        }
     }
 
     private void Report()

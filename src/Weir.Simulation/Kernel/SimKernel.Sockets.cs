@@ -187,7 +187,11 @@ public sealed unsafe partial class SimKernel
             return -(int)Errno.EFAULT;
         int error = 0;
         var extras = new MessageExtras();
-        var user = new UserBuffer(message->Vectors, (int)message->VectorCount);
+        IoVector shortened;
+        IoVector* vectors = message->Vectors;
+        int vectorCount = (int)message->VectorCount;
+        World.Faults.Shorten(socket, writes: false, ref vectors, ref vectorCount, &shortened, flags);
+        var user = new UserBuffer(vectors, vectorCount);
         nint count = socket.Receive(call.Thread, ref user, flags, extras);
         if (count < 0)
             return count;
@@ -226,7 +230,11 @@ public sealed unsafe partial class SimKernel
         nint result = error;
         if (error == 0)
         {
-            var user = new UserBuffer(message->Vectors, (int)message->VectorCount);
+            IoVector shortened;
+            IoVector* vectors = message->Vectors;
+            int vectorCount = (int)message->VectorCount;
+            World.Faults.Shorten(socket, writes: true, ref vectors, ref vectorCount, &shortened, flags);
+            var user = new UserBuffer(vectors, vectorCount);
             result = socket.Send(call.Thread, ref user, flags, extras);
         }
 

@@ -194,6 +194,19 @@ public class ExploreTests
     }
 
     [Fact]
+    public void A_report_of_progress_that_throws_ends_the_exploration_with_that()
+    {
+        var options = new ExploreOptions
+        {
+            Detect = RacyPrograms.NoLeaks,
+            Mode = SimMode.Threads,
+            Runs = long.MaxValue,
+            Progress = _ => throw new TimeoutException("enough"),
+        };
+        Assert.Equal("enough", Assert.Throws<TimeoutException>(() => Sim.Explore(RacyPrograms.Harmless, options)).Message);
+    }
+
+    [Fact]
     public void Live_mode_has_no_schedules_to_explore()
         => Assert.Throws<InvalidOperationException>(() => Sim.Explore(RacyPrograms.Harmless, new ExploreOptions { Detect = RacyPrograms.NoLeaks, Mode = SimMode.Live }));
 

@@ -43,6 +43,46 @@ public class FaultyConnectionTests
     }
 
     [Theory]
+    [InlineData(DriverKind.Epoll)]
+    [InlineData(DriverKind.IoUring)]
+    public void Descriptors_arrive_once_with_the_first_of_their_bytes_however_short_the_reads(DriverKind driver)
+    {
+        int shortened = 0;
+        for (ulong seed = 0; seed < 30; seed++)
+        {
+            SimOptions options = Faulty(SimMode.Stepping, 0.3, Bearable);
+            options.Driver = driver;
+            Sim.Run(
+                seed,
+                async sim =>
+                {
+                    (Connection sender, Connection receiver) = Connection.CreatePair();
+                    using Connection a = sender, b = receiver;
+                    using var signal = new EventSignal();
+                    byte[] sent = [.. Enumerable.Range(0, 90).Select(number => (byte)number)], buffer = new byte[200];
+                    await a.SendDescriptorsAsync(sent, new[] { signal.FileDescriptor });
+                    await a.WriteAsync(sent.AsMemory(0, 10));
+                    int[] descriptors = new int[4];
+                    var bytes = new List<byte>();
+                    while (bytes.Count < 100)
+                    {
+                        ReceivedDescriptors received = await b.ReceiveDescriptorsAsync(buffer, descriptors);
+                        Assert.Equal(bytes.Count == 0 ? 1 : 0, received.Descriptors);
+                        if (received.Descriptors == 1)
+                            Assert.Equal(0, sim.Kernel.Close(descriptors[0]));
+                        bytes.AddRange(buffer.AsSpan(0, received.Bytes));
+                    }
+
+                    Assert.Equal([.. sent, .. sent[..10]], bytes);
+                    shortened += sim.Faults.Count(SimFault.ShortRead);
+                },
+                options);
+        }
+
+        Assert.True(shortened > 0);
+    }
+
+    [Theory]
     [InlineData(SimMode.Stepping, DriverKind.Epoll)]
     [InlineData(SimMode.Threads, DriverKind.Epoll)]
     [InlineData(SimMode.Stepping, DriverKind.IoUring)]
