@@ -240,6 +240,7 @@ internal sealed partial class UringDriver : ReadinessDriver
 
         _sendPool.Dispose();
         _ring.Dispose();
+        _lines.Dispose();
         CloseWake();
     }
 

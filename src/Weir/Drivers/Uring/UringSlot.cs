@@ -93,5 +93,8 @@ internal unsafe struct UringSlot
     /// <summary>Why writing has failed.</summary>
     internal short SendError;
 
+    /// <summary>A slot that nothing is in progress for.</summary>
+    internal static UringSlot Unused => new() { FirstReceived = -1 };
+
     internal readonly bool Has(UringState state) => (State & state) != 0;
 }
