@@ -66,10 +66,18 @@ internal sealed class FloodBenchmark : IBenchmark
             report.Add(new Target("p99, weir / C with budget 8", Summary.OfRatios(weir, baseline).Median, 1.5));
             report.Add(new Target(
                 "p99, C without budget / weir", Summary.OfRatios(P99(results[Peer.C]), weir).Median, 5, AtLeast: true));
+            // Who starves sends nothing meanwhile, so few of the messages that count meet the stall. Those who send steadily would.
+            report.Add(new Target(
+                "p99 of steady senders, C without budget / weir",
+                Summary.OfRatios(SteadyP99(results[Peer.C]), SteadyP99(results[driver.Weir])).Median,
+                5,
+                AtLeast: true));
         }
     }
 
     private static List<double> P99(IEnumerable<LoadResult> rounds) => [.. rounds.Select(r => r.P99)];
+
+    private static List<double> SteadyP99(IEnumerable<LoadResult> rounds) => [.. rounds.Select(r => r.SteadyP99)];
 
     private static double Median(IEnumerable<LoadResult> rounds, Func<LoadResult, double> quantity) =>
         Summary.Of(rounds.Select(quantity)).Median;

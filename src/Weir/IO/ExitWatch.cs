@@ -56,12 +56,7 @@ internal sealed class ExitWatch : IDisposable
     {
         if (_hasEnded)
             return true;
-        int result;
-        ChildStatus status;
-        do
-            result = _loop.Kernel.WaitId(_fd, WaitFlags.Exited | WaitFlags.NoHang | (_reaps ? 0 : WaitFlags.NoReap), out status);
-        while (result == -(int)Errno.EINTR);
-        if (result == 0 && status.ProcessId == 0)
+        if (!HasEnded(_loop.Kernel, _fd, _reaps, out int result, out ChildStatus status))
         {
             _watcher.Clear(EpollEvents.In);
             return false;
@@ -73,6 +68,15 @@ internal sealed class ExitWatch : IDisposable
             throw new KernelException("waitid(P_PIDFD)", _fd, (Errno)(-result));
         _promise.Complete(result < 0 ? ExitStatus.Unknown : ExitStatus.From(status));
         return true;
+    }
+
+    /// <summary>Asks, without waiting, whether a process has ended (waitid(2)); also true if it cannot be asked, which the result says.</summary>
+    internal static bool HasEnded(Kernel kernel, int pidFd, bool reap, out int result, out ChildStatus status)
+    {
+        do
+            result = kernel.WaitId(pidFd, WaitFlags.Exited | WaitFlags.NoHang | (reap ? 0 : WaitFlags.NoReap), out status);
+        while (result == -(int)Errno.EINTR);
+        return result != 0 || status.ProcessId != 0;
     }
 
     /// <summary>Ends the watch and gives the pidfd away.</summary>

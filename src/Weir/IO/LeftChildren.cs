@@ -28,12 +28,7 @@ internal static class LeftChildren
     // False: it runs. True: it has been reaped, by us or by another, and its descriptor closed.
     private static bool TryReap(Kernel kernel, int pidFd)
     {
-        int result;
-        ChildStatus status;
-        do
-            result = kernel.WaitId(pidFd, WaitFlags.Exited | WaitFlags.NoHang, out status);
-        while (result == -(int)Errno.EINTR);
-        if (result == 0 && status.ProcessId == 0)
+        if (!ExitWatch.HasEnded(kernel, pidFd, reap: true, out _, out _))
             return false;
         kernel.Close(pidFd);
         return true;

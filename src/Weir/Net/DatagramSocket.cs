@@ -71,20 +71,10 @@ public sealed partial class DatagramSocket : IDisposable
         string? path = null;
         try
         {
-            int result = kernel.Bind(fd, address.Pointer, address.Length);
-            if (address.Domain == SocketDomain.Unix && address.Bytes.Length > 2 && address.Bytes[2] != 0)
-            {
-                string name = endPoint.ToString()!;
-                if (result == -(int)Errno.EADDRINUSE && options.ReuseAddress && Listener.NobodyListens(kernel, address, SocketKind.Datagram))
-                {
-                    Listener.Unlink(kernel, name);
-                    result = kernel.Bind(fd, address.Pointer, address.Length);
-                }
-
-                path = result == 0 ? name : null;
-            }
-
-            KernelException.Check(result, $"bind({endPoint})", fd);
+            if (address.Domain == SocketDomain.Unix)
+                path = UnixPath.Bind(kernel, fd, address, endPoint, SocketKind.Datagram, options.ReuseAddress);
+            else
+                KernelException.Check(kernel.Bind(fd, address.Pointer, address.Length), $"bind({endPoint})", fd);
         }
         catch
         {
@@ -134,7 +124,7 @@ public sealed partial class DatagramSocket : IDisposable
         catch
         {
             if (path != null)
-                Listener.Unlink(loop.Kernel, path);
+                UnixPath.Remove(loop.Kernel, path);
             loop.Kernel.Close(fd);
             throw;
         }
@@ -249,7 +239,7 @@ public sealed partial class DatagramSocket : IDisposable
     {
         // From several threads once the loop has stopped; after the first the path may be a successor's.
         if (Interlocked.Exchange(ref _path, null) is { } path)
-            Listener.Unlink(_loop.Kernel, path);
+            UnixPath.Remove(_loop.Kernel, path);
     }
 
     private int OpenDescriptor

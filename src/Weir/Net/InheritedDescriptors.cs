@@ -62,9 +62,7 @@ public static class InheritedDescriptors
 
     private static unsafe InheritedDescriptor Describe(Kernel kernel, int fd, string name)
     {
-        const int CloseOnExec = 1; // FD_CLOEXEC
-        int flags = KernelException.Check(kernel.Fcntl(fd, FcntlCommand.GetDescriptorFlags, 0), "fcntl(F_GETFD)", fd);
-        KernelException.Check(kernel.Fcntl(fd, FcntlCommand.SetDescriptorFlags, flags | CloseOnExec), "fcntl(F_SETFD)", fd);
+        SocketCalls.MakeCloseOnExec(kernel, fd);
         int type;
         uint length = sizeof(int);
         int result = kernel.GetSockOpt(fd, SocketLevel.Socket, SocketOption.SocketType, &type, &length);

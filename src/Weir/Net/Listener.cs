@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Text;
 
 namespace Weir.Net;
 
@@ -79,19 +78,10 @@ public sealed class Listener : IDisposable
         return new Listener(loop, fd, DescriptorKind.Tcp, null);
     }
 
-    private static unsafe Listener BindUnix(EventLoop loop, int fd, RawSocketAddress address, UnixDomainSocketEndPoint endPoint, ListenOptions options)
+    private static Listener BindUnix(EventLoop loop, int fd, RawSocketAddress address, UnixDomainSocketEndPoint endPoint, ListenOptions options)
     {
         Kernel kernel = loop.Kernel;
-        bool isAbstract = address.Bytes.Length > 2 && address.Bytes[2] == 0;
-        string? path = isAbstract ? null : endPoint.ToString();
-        int bound = kernel.Bind(fd, address.Pointer, address.Length);
-        if (bound == -(int)Errno.EADDRINUSE && path != null && options.ReuseAddress && NobodyListens(kernel, address))
-        {
-            Unlink(kernel, path);
-            bound = kernel.Bind(fd, address.Pointer, address.Length);
-        }
-
-        KernelException.Check(bound, $"bind({endPoint})", fd);
+        string? path = UnixPath.Bind(kernel, fd, address, endPoint, SocketKind.Stream, options.ReuseAddress);
         try
         {
             KernelException.Check(kernel.Listen(fd, options.Backlog), $"listen({endPoint})", fd);
@@ -100,7 +90,7 @@ public sealed class Listener : IDisposable
         catch
         {
             if (path != null)
-                Unlink(kernel, path);
+                UnixPath.Remove(kernel, path);
             throw;
         }
     }
@@ -128,30 +118,6 @@ public sealed class Listener : IDisposable
         if (noDelay && domain != SocketDomain.Unix)
             SocketCalls.SetOption(kernel, fileDescriptor, SocketLevel.Tcp, SocketOption.TcpNoDelay, 1);
         return new Listener(loop, fileDescriptor, domain == SocketDomain.Unix ? DescriptorKind.Socket : DescriptorKind.Tcp, null);
-    }
-
-    // A path left behind by a process that is gone refuses connections. So does a file that is no socket at all: but that can be opened,
-    // which a socket never can (ENXIO; open(2)).
-    internal static unsafe bool NobodyListens(Kernel kernel, RawSocketAddress address, SocketKind kind = SocketKind.Stream)
-    {
-        int probe = SocketCalls.Open(kernel, SocketDomain.Unix, kind);
-        int result = kernel.Connect(probe, address.Pointer, address.Length);
-        kernel.Close(probe);
-        if (result != -(int)Errno.ECONNREFUSED)
-            return false;
-        // A path's length counts its terminating zero, so this is what open wants.
-        fixed (byte* path = address.Bytes[2..])
-            result = kernel.Open(path, FileFlags.ReadOnly | FileFlags.NonBlock | FileFlags.CloseOnExec, 0);
-        if (result >= 0)
-            kernel.Close(result);
-        return result == -(int)Errno.ENXIO;
-    }
-
-    internal static unsafe void Unlink(Kernel kernel, string path)
-    {
-        byte[] zeroTerminated = Encoding.UTF8.GetBytes(path + "\0");
-        fixed (byte* bytes = zeroTerminated)
-            kernel.Unlink(bytes);
     }
 
     /// <summary>Accepts one connection. Survives the lack of descriptors: it waits and tries again.</summary>
@@ -297,6 +263,6 @@ public sealed class Listener : IDisposable
     {
         // Dispose may come from several threads once the loop has stopped; the path may be a successor's after the first.
         if (Interlocked.Exchange(ref _path, null) is { } path)
-            Unlink(_loop.Kernel, path);
+            UnixPath.Remove(_loop.Kernel, path);
     }
 }

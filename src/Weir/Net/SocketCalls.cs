@@ -58,9 +58,16 @@ internal static unsafe class SocketCalls
     /// <summary>Makes a socket that something else has opened non-blocking and close-on-exec.</summary>
     internal static void MakeOurs(Kernel kernel, int fd)
     {
-        const int CloseOnExec = 1; // FD_CLOEXEC
         int flags = KernelException.Check(kernel.Fcntl(fd, FcntlCommand.GetStatusFlags, 0), "fcntl(F_GETFL)", fd);
         KernelException.Check(kernel.Fcntl(fd, FcntlCommand.SetStatusFlags, flags | (int)FileFlags.NonBlock), "fcntl(F_SETFL)", fd);
-        KernelException.Check(kernel.Fcntl(fd, FcntlCommand.SetDescriptorFlags, CloseOnExec), "fcntl(F_SETFD)", fd);
+        MakeCloseOnExec(kernel, fd);
+    }
+
+    /// <summary>Keeps a descriptor from the programs that this process starts.</summary>
+    internal static void MakeCloseOnExec(Kernel kernel, int fd)
+    {
+        const int CloseOnExec = 1; // FD_CLOEXEC
+        int flags = KernelException.Check(kernel.Fcntl(fd, FcntlCommand.GetDescriptorFlags, 0), "fcntl(F_GETFD)", fd);
+        KernelException.Check(kernel.Fcntl(fd, FcntlCommand.SetDescriptorFlags, flags | CloseOnExec), "fcntl(F_SETFD)", fd);
     }
 }
