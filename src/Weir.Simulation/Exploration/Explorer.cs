@@ -105,7 +105,19 @@ internal sealed class Explorer(Action<Sim> start, ExploreOptions options)
         if (options.Progress is { } report)
             report(progress);
         else if (progress.Elapsed >= Patience)
-            Console.WriteLine($"Sim.Explore: {progress.Runs} runs, {progress.Steps} steps in {progress.Elapsed.TotalSeconds:0} s");
+            Say($"Sim.Explore: {progress.Runs} runs, {progress.Steps} steps in {progress.Elapsed.TotalSeconds:0} s");
+    }
+
+    // A console that cannot be written to is no reason to give up.
+    private static void Say(string line)
+    {
+        try
+        {
+            Console.WriteLine(line);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+        }
     }
 
     private void Work()
