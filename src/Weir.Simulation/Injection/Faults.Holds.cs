@@ -103,8 +103,14 @@ internal sealed unsafe partial class Faults
 
     // Short reads and writes
 
-    /// <summary>May cut a read or write short: then <paramref name="vectors"/> points to <paramref name="room"/>.</summary>
-    internal void Shorten(SimFile file, bool writes, ref IoVector* vectors, ref int count, IoVector* room, MessageFlags flags = MessageFlags.None)
+    /// <summary>The caller's buffers for a read or write, which this may cut short: in <paramref name="room"/>, if a part of the first is left.</summary>
+    internal UserBuffer Shorten(SimFile file, bool writes, IoVector* vectors, int count, IoVector* room, MessageFlags flags = MessageFlags.None)
+    {
+        MayCut(file, writes, ref vectors, ref count, room, flags);
+        return new UserBuffer(vectors, count);
+    }
+
+    private void MayCut(SimFile file, bool writes, ref IoVector* vectors, ref int count, IoVector* room, MessageFlags flags)
     {
         if (!_active || count == 0 || !file.IsStream || !file.IsNonBlocking || (flags & (MessageFlags.Peek | MessageFlags.WaitAll | MessageFlags.OutOfBand)) != 0)
             return;

@@ -35,8 +35,7 @@ public sealed unsafe partial class SimKernel
         if (error < 0)
             return call.Returns(error);
         IoVector shortened;
-        World.Faults.Shorten(file!, writes: false, ref vectors, ref count, &shortened);
-        var buffer = new UserBuffer(vectors, count);
+        UserBuffer buffer = World.Faults.Shorten(file!, writes: false, vectors, count, &shortened);
         nint result = file is RegularFile regular ? regular.ReadAt(ref buffer, offset) : file!.Read(call.Thread, ref buffer);
         if (result > 0 || (result == 0 && name == SystemCall.PReadV))
             FsNotify.OfFile(file, InotifyEvents.Access); // as in ReadVector
@@ -52,8 +51,7 @@ public sealed unsafe partial class SimKernel
         if (error < 0)
             return call.Returns(error);
         IoVector shortened;
-        World.Faults.Shorten(file!, writes: true, ref vectors, ref count, &shortened);
-        var buffer = new UserBuffer(vectors, count);
+        UserBuffer buffer = World.Faults.Shorten(file!, writes: true, vectors, count, &shortened);
         nint result = file is RegularFile regular ? regular.WriteAt(ref buffer, offset) : file!.Write(call.Thread, ref buffer);
         if (result > 0)
             FsNotify.OfFile(file, InotifyEvents.Modify);

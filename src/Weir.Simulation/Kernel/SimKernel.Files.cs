@@ -178,8 +178,7 @@ public sealed unsafe partial class SimKernel
         if (count is < 0 or > 1024)
             return call.Returns(-(nint)(int)Errno.EINVAL);
         IoVector shortened;
-        World.Faults.Shorten(file, writes: false, ref vectors, ref count, &shortened);
-        var buffer = new UserBuffer(vectors, count);
+        UserBuffer buffer = World.Faults.Shorten(file, writes: false, vectors, count, &shortened);
         file.Acquire(); // closed while somebody reads from it, it lives until he returns
         try
         {
@@ -206,8 +205,7 @@ public sealed unsafe partial class SimKernel
         if (count is < 0 or > 1024)
             return call.Returns(-(nint)(int)Errno.EINVAL);
         IoVector shortened;
-        World.Faults.Shorten(file, writes: true, ref vectors, ref count, &shortened);
-        var buffer = new UserBuffer(vectors, count);
+        UserBuffer buffer = World.Faults.Shorten(file, writes: true, vectors, count, &shortened);
         file.Acquire();
         try
         {

@@ -150,10 +150,7 @@ public sealed unsafe partial class SimKernel
         if (error < 0)
             return call.Returns((nint)error);
         IoVector vector = new() { Base = buffer, Length = length }, shortened;
-        IoVector* vectors = &vector;
-        int count = 1;
-        World.Faults.Shorten(socket!, writes: false, ref vectors, ref count, &shortened, flags);
-        var user = new UserBuffer(vectors, count);
+        UserBuffer user = World.Faults.Shorten(socket!, writes: false, &vector, 1, &shortened, flags);
         return call.Returns(socket!.Receive(call.Thread, ref user, flags, null));
     }
 
@@ -165,10 +162,7 @@ public sealed unsafe partial class SimKernel
         if (error < 0)
             return call.Returns((nint)error);
         IoVector vector = new() { Base = buffer, Length = length }, shortened;
-        IoVector* vectors = &vector;
-        int count = 1;
-        World.Faults.Shorten(socket!, writes: true, ref vectors, ref count, &shortened, flags);
-        var user = new UserBuffer(vectors, count);
+        UserBuffer user = World.Faults.Shorten(socket!, writes: true, &vector, 1, &shortened, flags);
         return call.Returns(socket!.Send(call.Thread, ref user, flags, null));
     }
 
@@ -188,10 +182,7 @@ public sealed unsafe partial class SimKernel
         int error = 0;
         var extras = new MessageExtras();
         IoVector shortened;
-        IoVector* vectors = message->Vectors;
-        int vectorCount = (int)message->VectorCount;
-        World.Faults.Shorten(socket, writes: false, ref vectors, ref vectorCount, &shortened, flags);
-        var user = new UserBuffer(vectors, vectorCount);
+        UserBuffer user = World.Faults.Shorten(socket, writes: false, message->Vectors, (int)message->VectorCount, &shortened, flags);
         nint count = socket.Receive(call.Thread, ref user, flags, extras);
         if (count < 0)
             return count;
@@ -231,10 +222,7 @@ public sealed unsafe partial class SimKernel
         if (error == 0)
         {
             IoVector shortened;
-            IoVector* vectors = message->Vectors;
-            int vectorCount = (int)message->VectorCount;
-            World.Faults.Shorten(socket, writes: true, ref vectors, ref vectorCount, &shortened, flags);
-            var user = new UserBuffer(vectors, vectorCount);
+            UserBuffer user = World.Faults.Shorten(socket, writes: true, message->Vectors, (int)message->VectorCount, &shortened, flags);
             result = socket.Send(call.Thread, ref user, flags, extras);
         }
 

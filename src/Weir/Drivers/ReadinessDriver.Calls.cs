@@ -189,15 +189,19 @@ internal abstract partial class ReadinessDriver
     // Calls without an operation: whether the descriptor is open, nobody else is at it in that direction, and it is not known to have nothing.
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ref Slot Open(ulong token, out nint refusal)
+    {
+        bool isOpen = Slots.IsLive(token);
+        refusal = isOpen ? 0 : -(nint)(int)Closed;
+        return ref isOpen ? ref Slots.At(SlotTable.IndexOf(token)) : ref Unsafe.NullRef<Slot>();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref Slot ToRead(ulong token, out nint refusal)
     {
-        if (!Slots.IsLive(token))
-        {
-            refusal = -(nint)(int)Closed;
-            return ref Unsafe.NullRef<Slot>();
-        }
-
-        ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
+        ref Slot slot = ref Open(token, out refusal);
+        if (refusal != 0)
+            return ref slot;
         refusal = Refusal(ref slot, slot.Reader, ReadInterest);
         if (refusal == -(int)Errno.EAGAIN)
             Wanted(ref slot, token);
@@ -207,14 +211,9 @@ internal abstract partial class ReadinessDriver
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref Slot ToWrite(ulong token, out nint refusal)
     {
-        if (!Slots.IsLive(token))
-        {
-            refusal = -(nint)(int)Closed;
-            return ref Unsafe.NullRef<Slot>();
-        }
-
-        ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
-        refusal = Refusal(ref slot, slot.Writer, EpollEvents.Out);
+        ref Slot slot = ref Open(token, out refusal);
+        if (refusal == 0)
+            refusal = Refusal(ref slot, slot.Writer, EpollEvents.Out);
         return ref slot;
     }
 

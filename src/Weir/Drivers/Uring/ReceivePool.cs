@@ -92,17 +92,15 @@ internal sealed unsafe class ReceivePool : IDisposable
     internal int Take(ref UringSlot line, byte* bytes, int length)
     {
         int taken = 0;
-        while (line.FirstReceived >= 0 && taken < length)
+        while (taken < length)
         {
-            ref Content content = ref _contents[line.FirstReceived];
-            int count = Math.Min(content.Length, length - taken);
-            Unsafe.CopyBlockUnaligned(bytes + taken, _ring.At(line.FirstReceived) + content.Offset, (uint)count);
+            byte* first = First(ref line, out int available);
+            if (first == null)
+                break;
+            int count = Math.Min(available, length - taken);
+            Unsafe.CopyBlockUnaligned(bytes + taken, first, (uint)count);
             taken += count;
-            content.Offset += count;
-            content.Length -= count;
-            line.HeldBytes -= count;
-            if (content.Length == 0)
-                DropFirst(ref line);
+            Consume(ref line, count);
         }
 
         return taken;
@@ -125,13 +123,11 @@ internal sealed unsafe class ReceivePool : IDisposable
     /// <summary>Takes the first buffer out of the line as it is; <see cref="ReturnLent"/> gives it back.</summary>
     internal int Lend(ref UringSlot line, out int offset, out int length)
     {
-        int id = line.FirstReceived;
+        int id = TakeFirst(ref line);
         ref Content content = ref _contents[id];
         offset = content.Offset;
         length = content.Length;
-        line.FirstReceived = content.Next;
         content.Next = Lent;
-        line.Held--;
         line.HeldBytes -= length;
         return id;
     }
@@ -190,11 +186,17 @@ internal sealed unsafe class ReceivePool : IDisposable
             DropFirst(ref line);
     }
 
-    private void DropFirst(ref UringSlot line)
+    private int TakeFirst(ref UringSlot line)
     {
         int id = line.FirstReceived;
         line.FirstReceived = _contents[id].Next;
         line.Held--;
+        return id;
+    }
+
+    private void DropFirst(ref UringSlot line)
+    {
+        int id = TakeFirst(ref line);
         InUse--;
         Return(id);
     }
