@@ -1,5 +1,5 @@
 using System.Net;
-using Microsoft.Win32.SafeHandles;
+using System.Runtime.InteropServices;
 using Weir.Net;
 
 namespace Weir.Tests;
@@ -167,12 +167,12 @@ public class OwnedFdWatcherTests : LoopTests
     [Fact]
     public void A_handle_handed_over_is_disposed_with_the_watcher_and_survives_the_loops_end_without_it()
     {
-        var kept = new SafeFileHandle(HandOver(EventFd()), ownsHandle: true);
+        var kept = new KernelHandle(InnerKernel, HandOver(EventFd()));
         using (kept)
         {
             Run(loop =>
             {
-                var handle = new SafeFileHandle(HandOver(EventFd()), ownsHandle: true);
+                var handle = new KernelHandle(InnerKernel, HandOver(EventFd()));
                 new FdWatcher(handle, FdOwnership.Owned, EpollEvents.In).Dispose();
                 Assert.True(handle.IsClosed);
                 _ = new FdWatcher(kept, FdOwnership.Owned, EpollEvents.In);
@@ -280,5 +280,22 @@ public class OwnedFdWatcherTests : LoopTests
         Close(gone);
         watcher.Dispose();
         return living;
+    }
+
+    /// <summary>A handle that closes where the descriptor is: the framework's own would close that number of the real kernel.</summary>
+    private sealed class KernelHandle : SafeHandle
+    {
+        private readonly Kernel _kernel;
+
+        internal KernelHandle(Kernel kernel, int fd)
+            : base(-1, ownsHandle: true)
+        {
+            _kernel = kernel;
+            SetHandle(fd);
+        }
+
+        public override bool IsInvalid => handle == -1;
+
+        protected override bool ReleaseHandle() => _kernel.Close((int)handle) == 0;
     }
 }
