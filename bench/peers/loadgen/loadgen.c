@@ -6,7 +6,7 @@
 // --pid       the server's process: adds its CPU time per message, and the user and system share of it
 // --messages  end after so many messages instead of after --seconds
 // --verify    every byte that returns is compared; a difference, or a message that never returns, fails the run
-// --flood     one connection more, in a process of its own, which writes 64 KiB at a time as fast as the server takes them
+// --flood     one connection more, which writes 64 KiB at a time as fast as the server takes them
 // --idle      opens so many connections, echoes one message on each, prints a line, waits for a line on stdin, goes on
 //
 // Prints one line of key=value pairs; times are in microseconds. Exit 0, or 1 with a message on stderr.
@@ -15,15 +15,10 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "histogram.h"
 #include "process.h"
@@ -139,73 +134,33 @@ static void receive(connection *c) {
     }
 }
 
-// The flooder is a process of its own, as a client that floods would be, and the least urgent on its CPU: it sends and reads back
-// whenever the generator has nothing to do, so it delays nobody's messages but through the server.
-typedef struct {
-    _Atomic uint64_t flooded; // bytes that came back
-    _Atomic bool draining;
-} flood_board;
+// One connection more, which writes as fast as the server takes it and reads back what comes: one bounded step each way in a turn, so
+// that the generator itself stays fair.
+static connection flooder;
+static bool flood_writable, flood_readable, flood_shut, flood_ended;
+static uint64_t flooded; // bytes that came back
 
-static connection flooder = {.fd = -1};
-static flood_board *board;
-static pid_t flood_process;
-
-static void flood(void) {
-    setpriority(PRIO_PROCESS, 0, 19);
-    for (bool ended = false, writing = true; !ended;) {
-        if (writing && board->draining) {
-            shutdown(flooder.fd, SHUT_WR);
-            writing = false;
-        }
-        struct pollfd wait = {.fd = flooder.fd, .events = POLLIN | (writing ? POLLOUT : 0)};
-        if (poll(&wait, 1, 50) < 0 && errno != EINTR) fail("poll (flooder)");
-        if (wait.revents & POLLOUT) {
-            ssize_t sent = send(flooder.fd, pattern + flooder.sent_at, FLOOD_WRITE, MSG_NOSIGNAL);
-            if (sent < 0 && errno != EAGAIN) fail("send (flooder)");
-            if (sent > 0) flooder.sent_at = (flooder.sent_at + (uint32_t)sent) % PERIOD;
-        }
-        if (wait.revents & (POLLIN | POLLHUP | POLLERR)) {
-            ssize_t got = recv(flooder.fd, incoming, LARGEST_READ, 0);
-            if (got < 0 && errno != EAGAIN) fail("recv (flooder)");
-            if (got > 0) {
-                board->flooded += (uint64_t)got;
-                if (want.verify) check(&flooder, (size_t)got);
-            }
-            ended = got == 0;
-        }
+static void step_flood(void) {
+    if (draining && !flood_shut) {
+        shutdown(flooder.fd, SHUT_WR);
+        flood_shut = true;
     }
-    if (want.verify && flooder.sent_at != flooder.read_at) refuse("the flooder got back less than it sent");
-    _exit(0);
-}
-
-static void start_flood(void) {
-    board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (board == MAP_FAILED) fail("mmap");
-    flooder.fd = dial();
-    flooder.sent_at = flooder.read_at = 104729 % PERIOD;
-    fcntl(flooder.fd, F_SETFL, O_NONBLOCK);
-    flood_process = fork();
-    if (flood_process < 0) fail("fork");
-    if (flood_process == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); // a generator that fails takes its flooder along
-        flood();
+    if (flood_writable && !flood_shut) {
+        ssize_t sent = send(flooder.fd, pattern + flooder.sent_at, FLOOD_WRITE, MSG_NOSIGNAL);
+        if (sent < 0 && errno != EAGAIN) fail("send (flooder)");
+        if (sent > 0) flooder.sent_at = (flooder.sent_at + (uint32_t)sent) % PERIOD;
+        flood_writable = sent == FLOOD_WRITE;
     }
-    close(flooder.fd);
-}
-
-// Whether it came to its end within the time.
-static bool end_flood(uint64_t deadline) {
-    int status = 0;
-    while (waitpid(flood_process, &status, WNOHANG) == 0) {
-        if (now() > deadline) {
-            kill(flood_process, SIGKILL);
-            waitpid(flood_process, NULL, 0);
-            return false;
+    if (flood_readable) {
+        ssize_t got = recv(flooder.fd, incoming, LARGEST_READ, 0);
+        if (got < 0 && errno != EAGAIN) fail("recv (flooder)");
+        if (got > 0) {
+            flooded += (uint64_t)got;
+            if (want.verify) check(&flooder, (size_t)got);
         }
-        usleep(1000);
+        flood_ended = got == 0;
+        flood_readable = got > 0; // until EAGAIN: data and the end may have come as one event
     }
-    if (status != 0) exit(1); // it has said why
-    return true;
 }
 
 static int poll_fd;
@@ -213,14 +168,21 @@ static int poll_fd;
 // Waits once, moves what moved, and returns the time of waking.
 static uint64_t turn(void) {
     struct epoll_event events[BATCH];
-    int n = epoll_wait(poll_fd, events, BATCH, 50);
+    bool flood_moves = flood_readable || (flood_writable && !flood_shut);
+    int n = epoll_wait(poll_fd, events, BATCH, flood_moves ? 0 : 50);
     if (n < 0 && errno != EINTR) fail("epoll_wait");
     uint64_t woke = now();
     for (int i = 0; i < n; i++) {
         connection *c = events[i].data.ptr;
+        if (c == &flooder) {
+            flood_writable |= (events[i].events & EPOLLOUT) != 0;
+            flood_readable |= (events[i].events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+            continue;
+        }
         if (c->owed) send_owed(c);
         if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) receive(c);
     }
+    if (want.flood && !flood_ended) step_flood();
     return woke;
 }
 
@@ -235,17 +197,16 @@ static void add(connection *c, uint32_t start) {
 // Lets what is in flight return, so that the server sees an orderly end and the next run starts on a quiet machine.
 static void drain(const connection *all) {
     draining = true;
-    if (board) board->draining = true;
     uint64_t deadline = now() + 2000000000u;
     for (;;) {
-        uint64_t left = 0;
+        uint64_t left = want.flood && !flood_ended;
         for (int i = 0; i < want.connections; i++) left += all[i].in_flight;
         if (!left) break;
         if (turn() < deadline) continue;
         if (!want.verify) break;
-        refuse("messages were lost: they never came back");
+        refuse("messages were lost: they never came back, or the flooder never came to its end");
     }
-    if (board && !end_flood(deadline) && want.verify) refuse("the flooding connection never came to its end");
+    if (want.flood && want.verify && flooder.sent_at != flooder.read_at) refuse("the flooder got back less than it sent");
 }
 
 static double seconds_of(struct timeval a, struct timeval b) {
@@ -260,7 +221,7 @@ static void run_load(void) {
         add(&all[i], (uint32_t)i * 7919u);
         all[i].times = times + (size_t)i * (size_t)want.depth;
     }
-    if (want.flood) start_flood();
+    if (want.flood) add(&flooder, 104729);
     uint64_t time = now(), start = time + (uint64_t)(want.warmup * 1e9), end = start + (uint64_t)(want.seconds * 1e9);
     uint64_t flooded_before = 0, before = 0, goal = want.messages ? want.messages : UINT64_MAX;
     double machine_before = 0;
@@ -273,7 +234,7 @@ static void run_load(void) {
             start = now();
             end = start + (uint64_t)(want.seconds * 1e9);
             before = returned;
-            flooded_before = board ? board->flooded : 0;
+            flooded_before = flooded;
             server_before = cpu_time_of(want.pid);
             machine_before = machine_ticks();
             getrusage(RUSAGE_SELF, &self_before);
@@ -295,7 +256,7 @@ static void run_load(void) {
             record(&latency, time - all[i].times[(all[i].oldest + k) % (uint32_t)want.depth]);
     }
     measuring = false;
-    uint64_t flood_bytes = board ? board->flooded - flooded_before : 0;
+    uint64_t flood_bytes = flooded - flooded_before;
     drain(all);
 
     double elapsed = (double)(time - start) / 1e9, cpu = (double)(server_after.total_ns - server_before.total_ns) / 1e3;
