@@ -169,6 +169,8 @@ internal sealed partial class UringDriver
     /// <summary>Submits what was written in this turn, one send for each connection.</summary>
     private unsafe void SubmitSends()
     {
+        if (_sendsDue.Count == 1 && _ring.Unsubmitted == 0)
+            SendAlone(_sendsDue[0]);
         foreach (int index in _sendsDue)
         {
             ref UringSlot line = ref _lines.At(index);
@@ -180,6 +182,25 @@ internal sealed partial class UringDriver
         }
 
         _sendsDue.Clear();
+    }
+
+    /// <summary>
+    /// One send and nothing else to submit: by a call, which is what the submission would cost, and no completion of its own ends the wait that
+    /// comes next. What the call does not take goes by the ring.
+    /// </summary>
+    private unsafe void SendAlone(int index)
+    {
+        ref Slot slot = ref Slots.At(index);
+        ref UringSlot line = ref _lines.At(index);
+        SendBuffer* first = line.FirstUnsent;
+        if (!line.Has(UringState.SendDue) || first == null || first->Next != null || line.Has(UringState.Retired | UringState.ShutdownDue) || (slot.Ready & EpollEvents.Out) == 0)
+            return;
+        nint result = Kernel.Send(line.Descriptor, first->Bytes + first->Sent, (nuint)(first->Length - first->Sent), MessageFlags.NoSignal | MessageFlags.DontWait);
+        if (IsPassing((int)result))
+            return;
+        _sendsDue.Clear();
+        line.State &= ~UringState.SendDue;
+        Sent(ref slot, ref line, live: true, (int)result);
     }
 
     private unsafe void SendUnsent(ref UringSlot line)
