@@ -39,7 +39,7 @@ internal sealed partial class EpollDriver
 
     internal override void BeforeWait() => _ring?.Flush();
 
-    internal override int Wait(long timeout)
+    internal override int Wait(long timeout, long deadline)
     {
         if (_ring != null && _ring.Flush())
             timeout = 0; // something has completed on the way, and is queued by now

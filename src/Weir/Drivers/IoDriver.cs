@@ -181,8 +181,11 @@ internal abstract class IoDriver : IDisposable
     {
     }
 
-    /// <summary>Waits up to <paramref name="timeout"/> nanoseconds (negative: for ever) and returns how many events there are.</summary>
-    internal abstract int Wait(long timeout);
+    /// <summary>
+    /// Waits up to <paramref name="timeout"/> nanoseconds (0: looks, negative: for ever) and returns how many events there are. A timeout ends at
+    /// <paramref name="deadline"/> of the monotonic clock: a kernel that takes that instead is not late by the time that the way there took.
+    /// </summary>
+    internal abstract int Wait(long timeout, long deadline);
 
     /// <summary>
     /// The descriptor that is readable when <see cref="Wait"/> has something to return, for those who wait elsewhere. It may be another one

@@ -18,6 +18,7 @@ public sealed partial class EventLoop
     // The wait that this turn has come to.
     private WaitKind _wait;
     private long _timeout;
+    private long _deadline; // of a timeout above zero
     private long _spinEnd;
 
     /// <summary>
@@ -102,7 +103,7 @@ public sealed partial class EventLoop
     /// <summary>The second part of a turn, as it was prepared; only a spinning loop comes by here several times in one turn.</summary>
     private void Wait(long timeout)
     {
-        int events = _driver.Wait(timeout);
+        int events = _driver.Wait(timeout, _deadline);
         switch (_wait)
         {
             case WaitKind.Sleep:
@@ -182,7 +183,7 @@ public sealed partial class EventLoop
 
     private void PrepareSleep()
     {
-        long deadline = _timers.NextWake(_slack);
+        long deadline = _deadline = _timers.NextWake(_slack);
         // Published first, looked after: a poster does it the other way round, so one of us sees the other.
         if (!_queue.State.TrySleep(deadline))
         {

@@ -155,6 +155,8 @@ public sealed unsafe class RingTests : IDisposable
         Assert.Equal(1, ring.SubmitAndLook());
         Assert.Equal(0u, ring.Ready);
         Assert.Equal(-(int)Errno.ETIME, ring.SubmitAndWait(1));
+        if (ring.TakesDeadlines)
+            Assert.Equal(-(int)Errno.ETIME, ring.SubmitAndWaitUntil(Kernel.Linux.ClockGetTime(ClockId.Monotonic)));
         ulong one = 1;
         Assert.Equal(8, Kernel.Linux.Write(fd, &one, 8));
         Completion completion = Take(ring);

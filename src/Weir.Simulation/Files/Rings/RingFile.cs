@@ -33,7 +33,8 @@ internal sealed unsafe partial class RingFile : SimFile
     }
 
     internal const IoUringFeatures Features = IoUringFeatures.SingleMMap | IoUringFeatures.NoDrop | IoUringFeatures.SubmitStable
-        | IoUringFeatures.FastPoll | IoUringFeatures.ExtendedArgument | IoUringFeatures.NativeWorkers | IoUringFeatures.CompletionSkip;
+        | IoUringFeatures.FastPoll | IoUringFeatures.ExtendedArgument | IoUringFeatures.NativeWorkers | IoUringFeatures.CompletionSkip
+        | IoUringFeatures.MinimumTimeout;
 
     internal override string Kind => "io_uring";
 

@@ -117,12 +117,15 @@ internal sealed partial class UringDriver : ReadinessDriver
         return _ring.SubmitAndLook();
     }
 
-    internal override int Wait(long timeout)
+    internal override int Wait(long timeout, long deadline)
     {
         SubmitSends();
-        Check(WaitsElsewhere ? _ring.Look() : timeout == 0 || _ring.Ready > 0 ? _ring.SubmitAndLook() : _ring.SubmitAndWait(timeout));
+        Check(WaitsElsewhere ? _ring.Look() : timeout == 0 || _ring.Ready > 0 ? _ring.SubmitAndLook() : SubmitAndWait(timeout, deadline));
         return (int)_ring.Ready;
     }
+
+    private int SubmitAndWait(long timeout, long deadline)
+        => timeout > 0 && _ring.TakesDeadlines ? _ring.SubmitAndWaitUntil(deadline) : _ring.SubmitAndWait(timeout);
 
     // EAGAIN, EBUSY: the kernel has no memory for all that was submitted, or wants its completions taken first; it is submitted again.
     private void Check(int result)

@@ -177,11 +177,20 @@ internal sealed unsafe class Ring : IDisposable
     /// </summary>
     internal int SubmitAndWait(long timeout)
     {
-        if (timeout < 0)
-            return Enter(Show(), 1, IoUringEnterFlags.GetEvents, null);
-        TimeSpec time = TimeSpec.FromNanoseconds(timeout);
+        return timeout < 0 ? Enter(Show(), 1, IoUringEnterFlags.GetEvents, null) : EnterForTime(timeout, IoUringEnterFlags.None);
+    }
+
+    /// <summary>Whether the kernel takes the end of a wait in place of its length (6.12, the release that brought this feature as well).</summary>
+    internal bool TakesDeadlines => (Features & IoUringFeatures.MinimumTimeout) != 0;
+
+    /// <summary>As <see cref="SubmitAndWait"/>, until a time of the monotonic clock, in nanoseconds; for who <see cref="TakesDeadlines"/>.</summary>
+    internal int SubmitAndWaitUntil(long deadline) => EnterForTime(deadline, IoUringEnterFlags.AbsoluteTimer);
+
+    private int EnterForTime(long nanoseconds, IoUringEnterFlags flags)
+    {
+        TimeSpec time = TimeSpec.FromNanoseconds(nanoseconds);
         var argument = new IoUringWaitArgument { Timeout = &time };
-        return Enter(Show(), 1, IoUringEnterFlags.GetEvents | IoUringEnterFlags.ExtendedArgument, &argument);
+        return Enter(Show(), 1, IoUringEnterFlags.GetEvents | IoUringEnterFlags.ExtendedArgument | flags, &argument);
     }
 
     // The kernel sees the entries from here on.
