@@ -11,7 +11,14 @@ internal sealed partial class UringDriver
     /// <summary>Writes above this size are sent from the writer's own memory.</summary>
     private static int MostCopied => SendPool.Largest;
 
+    /// <summary>
+    /// Up to so many sends of a turn are made at once: the call that submits them waits on, where their completions would end it. With more, the
+    /// next completions are there anyway, and their buffers would come back late.
+    /// </summary>
+    private const int MostAtOnce = 4;
+
     private readonly List<int> _sendsDue = [];
+    private readonly List<int> _sentAtOnce = [];
 
     internal override int MostWrittenNow => MostCopied;
 
@@ -169,8 +176,7 @@ internal sealed partial class UringDriver
     /// <summary>Submits what was written in this turn, one send for each connection.</summary>
     private unsafe void SubmitSends()
     {
-        if (_sendsDue.Count == 1 && _ring.Unsubmitted == 0)
-            SendAlone(_sendsDue[0]);
+        bool few = _sendsDue.Count <= MostAtOnce;
         foreach (int index in _sendsDue)
         {
             ref UringSlot line = ref _lines.At(index);
@@ -178,32 +184,53 @@ internal sealed partial class UringDriver
                 continue;
             line.State &= ~UringState.SendDue;
             if (line.FirstUnsent != null)
-                SendUnsent(ref line);
+                SendUnsent(index, ref line, few);
         }
 
         _sendsDue.Clear();
     }
 
     /// <summary>
-    /// One send and nothing else to submit: by a call, which is what the submission would cost, and no completion of its own ends the wait that
-    /// comes next. What the call does not take goes by the ring.
+    /// Whether the next send is made without waiting for room, so that it is over when it is submitted, and has no completion unless it failed
+    /// or was cut short. Not where somebody waits for the send: he would not be told before something else ends the loop's wait.
     /// </summary>
-    private unsafe void SendAlone(int index)
+    private static bool CanSendAtOnce(ref readonly Slot slot, ref readonly UringSlot line)
+        => (slot.Ready & EpollEvents.Out) != 0
+            && !line.Has(UringState.Crowded | UringState.ShutdownDue | UringState.CloseDue | UringState.Retired);
+
+    /// <summary>
+    /// Sends that were submitted to be made at once, and of which the completions tell nothing, have succeeded. Once all completions that there
+    /// are have been seen.
+    /// </summary>
+    private unsafe void ConcludeSends()
     {
-        ref Slot slot = ref Slots.At(index);
-        ref UringSlot line = ref _lines.At(index);
-        SendBuffer* first = line.FirstUnsent;
-        if (!line.Has(UringState.SendDue) || first == null || first->Next != null || line.Has(UringState.Retired | UringState.ShutdownDue) || (slot.Ready & EpollEvents.Out) == 0)
+        if (_sentAtOnce.Count == 0 || _ring.Unsubmitted > 0 || _ring.IsOverflowing)
             return;
-        nint result = Kernel.Send(line.Descriptor, first->Bytes + first->Sent, (nuint)(first->Length - first->Sent), MessageFlags.NoSignal | MessageFlags.DontWait);
-        if (IsPassing((int)result))
-            return;
-        _sendsDue.Clear();
-        line.State &= ~UringState.SendDue;
-        Sent(ref slot, ref line, live: true, (int)result);
+        foreach (int index in _sentAtOnce)
+        {
+            ref UringSlot line = ref _lines.At(index);
+            if (!line.Has(UringState.SendingAtOnce))
+                continue;
+            bool live = Slots.IsLive(line.Token);
+            line.State &= ~UringState.SendingAtOnce;
+            line.Pending--;
+            Sent(ref Slots.At(index), ref line, live, line.FirstUnsent->Length - line.FirstUnsent->Sent);
+            if (!live)
+                ReleaseIfDone(index, ref line);
+        }
+
+        _sentAtOnce.Clear();
     }
 
-    private unsafe void SendUnsent(ref UringSlot line)
+    // A send that was made at once and tells of itself was cut short or refused.
+    private static void NoteRoom(ref UringSlot line)
+    {
+        line.State = line.Has(UringState.SendingAtOnce)
+            ? (line.State & ~UringState.SendingAtOnce) | UringState.Crowded
+            : line.State & ~UringState.Crowded;
+    }
+
+    private unsafe void SendUnsent(int index, ref UringSlot line, bool atOnce)
     {
         SendBuffer* first = line.FirstUnsent;
         bool several = first->Next != null && (line.Gather = _sendPool.Rent(0)) != null;
@@ -222,6 +249,13 @@ internal sealed partial class UringDriver
 
         entry.OperationFlags = (uint)(MessageFlags.NoSignal | MessageFlags.WaitAll);
         line.State |= UringState.Sending;
+        if (!atOnce || several || !CanSendAtOnce(in Slots.At(index), in line))
+            return;
+        // With WAITALL a part of it is a failure, of which there is a completion.
+        entry.OperationFlags |= (uint)MessageFlags.DontWait;
+        entry.Flags = SubmissionFlags.SkipSuccess;
+        line.State |= UringState.SendingAtOnce;
+        _sentAtOnce.Add(index);
     }
 
     // The kernel reads it while the send is in progress, so it is in memory of the pool.

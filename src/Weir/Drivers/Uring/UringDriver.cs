@@ -113,14 +113,24 @@ internal sealed partial class UringDriver : ReadinessDriver
 
     private int Flush()
     {
-        SubmitSends();
-        return _ring.SubmitAndLook();
+        while (true)
+        {
+            SubmitSends();
+            int result = _ring.SubmitAndLook();
+            if (_ring.Ready > 0)
+                return result;
+            ConcludeSends();
+            if (_sendsDue.Count == 0)
+                return result;
+        }
     }
 
     internal override int Wait(long timeout, long deadline)
     {
+        // Sends of which the end is known only now may have something to follow them.
+        bool looksOnly = timeout == 0 || _sentAtOnce.Count > 0;
         SubmitSends();
-        Check(WaitsElsewhere ? _ring.Look() : timeout == 0 || _ring.Ready > 0 ? _ring.SubmitAndLook() : SubmitAndWait(timeout, deadline));
+        Check(WaitsElsewhere ? _ring.Look() : looksOnly || _ring.Ready > 0 ? _ring.SubmitAndLook() : SubmitAndWait(timeout, deadline));
         return (int)_ring.Ready;
     }
 
@@ -150,6 +160,8 @@ internal sealed partial class UringDriver : ReadinessDriver
             Complete(_ring.Peek(i));
         _ring.Advance(ready);
         _events += ready;
+        if (_ring.Ready == 0)
+            ConcludeSends();
     }
 
     private void Complete(in Completion completion)
@@ -181,6 +193,7 @@ internal sealed partial class UringDriver : ReadinessDriver
                 Received(ref slot, ref line, live, completion, more);
                 break;
             case UringRequest.Send:
+                NoteRoom(ref line);
                 Sent(ref slot, ref line, live, completion.Result);
                 break;
             case UringRequest.SendDirectly:

@@ -44,6 +44,12 @@ internal enum UringState : ushort
 
     /// <summary>What was written is to be sent with the rest of the turn.</summary>
     SendDue = 1 << 12,
+
+    /// <summary>The send in progress is made, or refused, while it is submitted; there is no completion of its success.</summary>
+    SendingAtOnce = 1 << 13,
+
+    /// <summary>The kernel had no room for all of the last send: the next one waits for room.</summary>
+    Crowded = 1 << 14,
 }
 
 /// <summary>What the io_uring driver knows of a descriptor, beside its <see cref="Slot"/>.</summary>

@@ -124,6 +124,9 @@ internal sealed unsafe class Ring : IDisposable
     /// <summary>Whether the kernel has completions in store, or work to make some of, that only a call brings out.</summary>
     internal bool NeedsEntering => ((SubmissionQueueFlags)Volatile.Read(ref *_submissionFlags) & (SubmissionQueueFlags.TaskRun | SubmissionQueueFlags.CompletionOverflow)) != 0;
 
+    /// <summary>Whether the kernel has completions in store for which there was no room; the next call that asks for completions brings them out.</summary>
+    internal bool IsOverflowing => ((SubmissionQueueFlags)Volatile.Read(ref *_submissionFlags) & SubmissionQueueFlags.CompletionOverflow) != 0;
+
     /// <summary>Completions that the kernel had no memory to keep. Never seen since 5.5 but for want of memory.</summary>
     internal uint Lost => Volatile.Read(ref *_completionOverflow);
 
