@@ -35,3 +35,26 @@ public sealed class AsyncFileTestsLive : AsyncFileTests
 {
     protected override TestBed MakeBed() => new LiveBed();
 }
+
+[Stepped]
+public sealed class RegisteredFileTestsStepped : RegisteredFileTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+[Stepped]
+public sealed class RegisteredFileOnUringDriverTestsStepped : RegisteredFileOnUringDriverTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+[Stepped]
+public sealed class AsyncFileFaultTestsStepped : AsyncFileFaultTests
+{
+    private SteppedBed? _steppedBed;
+
+    protected override TestBed MakeBed() => _steppedBed = new SteppedBed();
+
+    protected override void RunOn(CountingKernel kernel, DriverKind driver, Progress done)
+        => _steppedBed!.Run(() => Program(done), new LoopOptions { Kernel = kernel, Driver = driver });
+}

@@ -30,6 +30,7 @@ public enum IoUringFeatures : uint
     ExtendedArgument = 1 << 8,
     NativeWorkers = 1 << 9,
     CompletionSkip = 1 << 11,
+    ReadWriteAttributes = 1 << 16,
 }
 
 /// <summary>Flags of io_uring_enter(2).</summary>
