@@ -209,6 +209,15 @@ internal sealed unsafe partial class Faults
         return true;
     }
 
+    /// <summary>Whether a ring has no memory for a table of registered files, or for a place in it.</summary>
+    internal bool RefusesRegistration(SimFile ring)
+    {
+        if (!_active || Strikes(SimFault.NoMemory, _world.CurrentThread, SystemCall.IoUringRegister, ring) == null)
+            return false;
+        Note(SimFault.NoMemory, ring, "registering files fails with ENOMEM");
+        return true;
+    }
+
     // Interrupts
 
     /// <summary>Whether a signal comes as a thread is about to block. Then it is pending, and is taken when the call has ended with EINTR.</summary>

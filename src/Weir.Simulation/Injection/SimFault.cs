@@ -44,7 +44,7 @@ public enum SimFault
 
     /// <summary>
     /// ENOBUFS from socket, and from send, sendmsg or write on a unix or datagram socket; ENOMEM from epoll_create1, eventfd, timerfd_create, signalfd,
-    /// pipe2, io_uring_setup and EPOLL_CTL_ADD. (TCP waits for memory instead.)
+    /// pipe2, io_uring_setup, files registered with a ring and EPOLL_CTL_ADD. (TCP waits for memory instead.)
     /// </summary>
     NoMemory,
 

@@ -9,6 +9,9 @@ internal abstract class RingOperation(WorkQueue queue) : LoopAwaitable(queue)
     /// <summary>What is asked for. The user data is filled in by who performs it.</summary>
     internal Submission Entry;
 
+    /// <summary>The place of its file among those registered with its ring, by which it goes there; -1: by the descriptor of its entry.</summary>
+    internal int Place = -1;
+
     /// <summary>The name under which it is in flight: a place and a generation, never a pointer.</summary>
     internal ulong InFlightToken;
 

@@ -19,6 +19,17 @@ internal abstract class RingOperations : IDisposable
     /// <summary>Whether it can do this at all.</summary>
     internal abstract bool Supports(IoUringOp op);
 
+    /// <summary>
+    /// Gives an open file a place of its own, by which its operations go from here on (<see cref="RingOperation.Place"/>); -1: there is none. It
+    /// stays open until the place is given back.
+    /// </summary>
+    internal virtual int Register(int fd) => -1;
+
+    /// <summary>Gives a place back, when nothing is in flight on its file.</summary>
+    internal virtual void Unregister(int place)
+    {
+    }
+
     /// <summary>Takes an operation, whose entry is filled in. It may complete before this returns.</summary>
     internal abstract void Start(RingOperation operation);
 

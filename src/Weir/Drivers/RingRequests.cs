@@ -15,6 +15,8 @@ internal abstract class RingRequests(Ring ring, IoUringProbe known) : RingOperat
     private int _freeCount;
     private int _inFlight;
     private bool _isClosed;
+    private RegisteredFiles? _files;
+    private bool _hasNoFiles;
 
     internal override string Name => "io_uring";
 
@@ -23,6 +25,17 @@ internal abstract class RingRequests(Ring ring, IoUringProbe known) : RingOperat
     protected Ring Ring { get; } = ring;
 
     internal override bool Supports(IoUringOp op) => _known.Supports((int)op);
+
+    internal override int Register(int fd)
+    {
+        if (_isClosed || _hasNoFiles)
+            return -1;
+        _files ??= RegisteredFiles.TryCreate(Ring);
+        _hasNoFiles = _files == null;
+        return _files?.Add(fd) ?? -1;
+    }
+
+    internal override void Unregister(int place) => _files?.Remove(place);
 
     internal override void Start(RingOperation operation)
     {
@@ -43,6 +56,10 @@ internal abstract class RingRequests(Ring ring, IoUringProbe known) : RingOperat
         ref Submission entry = ref Ring.Next();
         entry = operation.Entry;
         entry.UserData = token;
+        if (operation.Place < 0)
+            return;
+        entry.Descriptor = operation.Place;
+        entry.Flags |= SubmissionFlags.FixedFile;
     }
 
     internal override void Cancel(RingOperation operation)
@@ -86,7 +103,12 @@ internal abstract class RingRequests(Ring ring, IoUringProbe known) : RingOperat
     }
 
     /// <summary>From here on nothing is started.</summary>
-    protected void Close() => _isClosed = true;
+    protected void Close()
+    {
+        _isClosed = true;
+        _files?.Dispose();
+        _files = null;
+    }
 
     protected bool IsClosed => _isClosed;
 

@@ -80,7 +80,10 @@ public sealed partial class AsyncFile
     internal int CloseNow()
     {
         int fd = _fd;
-        return fd < 0 ? 0 : Closed(_loop.Kernel.Close(fd));
+        if (fd < 0)
+            return 0;
+        GiveUpPlace();
+        return Closed(_loop.Kernel.Close(fd));
     }
 
     /// <summary>The loop ends, and nothing is in flight any more.</summary>

@@ -151,6 +151,10 @@ internal sealed unsafe class FileOperation : RingOperation
     internal void Submit()
     {
         _performer = _loop.OperationsFor(Op);
+        if (Op == IoUringOp.Close)
+            File!.GiveUpPlace();
+        // What opens and closes goes by number, and so does statx: the kernel knows these no other way.
+        Place = Op is IoUringOp.OpenAt or IoUringOp.StatX or IoUringOp.Close ? -1 : File!.PlaceIn(_performer);
         _performer.Start(this);
     }
 

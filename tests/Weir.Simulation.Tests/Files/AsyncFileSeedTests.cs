@@ -25,7 +25,8 @@ public sealed class AsyncFileSeedTests
             var options = new SimOptions { Mode = mode };
             options.Faults.Add(SimFault.LateCompletion, 0.2)
                 .Add(SimFault.Interrupted, 0.1)
-                .Add(new FaultRule { Fault = SimFault.NoDescriptors, Probability = 0.1, Call = SystemCall.Open });
+                .Add(new FaultRule { Fault = SimFault.NoDescriptors, Probability = 0.1, Call = SystemCall.Open })
+                .Add(new FaultRule { Fault = SimFault.NoMemory, Probability = 0.3, Call = SystemCall.IoUringRegister });
             if (!withRing)
                 options.Faults.OnCall(call => call.Call == SystemCall.IoUringSetup ? Errno.EPERM : Errno.None);
             Sim.Run(

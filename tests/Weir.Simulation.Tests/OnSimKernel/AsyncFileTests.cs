@@ -35,3 +35,21 @@ public sealed class AsyncFileTestsLive : AsyncFileTests
 {
     protected override TestBed MakeBed() => new LiveBed();
 }
+
+[Stepped]
+public sealed class RegisteredFileTestsStepped : RegisteredFileTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+[Stepped]
+public sealed class RegisteredFileOnUringDriverTestsStepped : RegisteredFileOnUringDriverTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+/// <summary>Not stepped: a loop that is refused a wait ends by waiting for what is in flight, which a stepped loop may not.</summary>
+public sealed class AsyncFileFaultTestsLive : AsyncFileFaultTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}

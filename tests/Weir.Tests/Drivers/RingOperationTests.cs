@@ -286,13 +286,18 @@ public sealed class LoopRingTests : RingOperationTests
             var request = new Request(loop, IoUringOp.Read, read);
             ValueTask<int> wait = request.Start();
             Write(write, [1, 2]);
+            string path = Path.GetTempFileName();
+            AsyncFile registered = await AsyncFile.OpenAsync(path);
+            for (int i = 0; i < 20; i++)
+                Assert.Equal(0, await registered.ReadAsync(new byte[1], 0));
             // The first ADD into the fresh set is the wake-up's, the second the ring's: its slot is the first.
             await Rebuild(loop, failSecondAdd: true);
             Assert.Equal(2, await wait);
             Assert.Null(loop.Driver.RingOperations);
-            string path = Path.GetTempFileName();
             await using (AsyncFile file = await AsyncFile.OpenAsync(path))
                 Assert.Equal("threads", loop.Statistics.FileBackend);
+            Assert.Equal(0, await registered.ReadAsync(new byte[1], 0)); // its place has gone with the ring
+            await registered.CloseAsync();
             File.Delete(path);
         });
     }

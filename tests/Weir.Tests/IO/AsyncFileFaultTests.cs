@@ -66,6 +66,8 @@ public class AsyncFileFaultTests : LoopTests
                 Assert.Equal(16, await file.ReadAsync(read, 0));
                 Assert.Equal([.. data, .. data], read);
                 done.Read = true;
+                for (int i = 0; i < 16; i++)
+                    Assert.Equal(1, await file.ReadAsync(read.AsMemory(0, 1), i)); // enough for a place among the registered files
                 Assert.Equal(16, (await file.GetStatusAsync()).Size);
                 await file.FlushAsync();
                 done.Flushed = true;

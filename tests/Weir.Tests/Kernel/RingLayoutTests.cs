@@ -17,6 +17,7 @@ public sealed unsafe class RingLayoutTests
         Assert.Equal(16, sizeof(RingBuffer));
         Assert.Equal(40, sizeof(BufferRingRegistration));
         Assert.Equal(16, sizeof(ResourceUpdate));
+        Assert.Equal(32, sizeof(ResourceRegistration));
         Assert.Equal(64, sizeof(SyncCancelRequest));
         Assert.Equal(16 + 256 * 8, sizeof(IoUringProbe));
         Assert.Equal(256, sizeof(StatXResult));
@@ -47,6 +48,7 @@ public sealed unsafe class RingLayoutTests
     [InlineData(typeof(Submission), nameof(Submission.BufferGroup), 40)]
     [InlineData(typeof(Submission), nameof(Submission.FileIndex), 44)]
     [InlineData(typeof(Submission), nameof(Submission.Address3), 48)]
+    [InlineData(typeof(Submission), nameof(Submission.AttributeTypes), 56)]
     [InlineData(typeof(Completion), nameof(Completion.Result), 8)]
     [InlineData(typeof(Completion), nameof(Completion.Flags), 12)]
     [InlineData(typeof(IoUringWaitArgument), nameof(IoUringWaitArgument.Timeout), 16)]
@@ -56,6 +58,8 @@ public sealed unsafe class RingLayoutTests
     [InlineData(typeof(BufferRingRegistration), nameof(BufferRingRegistration.Entries), 8)]
     [InlineData(typeof(BufferRingRegistration), nameof(BufferRingRegistration.Group), 12)]
     [InlineData(typeof(ResourceUpdate), nameof(ResourceUpdate.Data), 8)]
+    [InlineData(typeof(ResourceRegistration), nameof(ResourceRegistration.Data), 16)]
+    [InlineData(typeof(ResourceRegistration), nameof(ResourceRegistration.Tags), 24)]
     [InlineData(typeof(SyncCancelRequest), nameof(SyncCancelRequest.Descriptor), 8)]
     [InlineData(typeof(SyncCancelRequest), nameof(SyncCancelRequest.Flags), 12)]
     [InlineData(typeof(SyncCancelRequest), nameof(SyncCancelRequest.Timeout), 16)]
@@ -85,6 +89,8 @@ public sealed unsafe class RingLayoutTests
             ("IORING_OP_RECV", (int)IoUringOp.Receive), ("IORING_OP_EPOLL_CTL", (int)IoUringOp.EpollCtl), ("IORING_OP_SHUTDOWN", (int)IoUringOp.Shutdown),
             ("IORING_OP_MSG_RING", (int)IoUringOp.MessageRing), ("IORING_OP_SEND_ZC", (int)IoUringOp.SendZeroCopy), ("IORING_OP_FTRUNCATE", (int)IoUringOp.FTruncate),
             ("IORING_REGISTER_PROBE", (int)IoUringRegisterOp.Probe), ("IORING_REGISTER_RING_FDS", (int)IoUringRegisterOp.RingFds),
+            ("IORING_REGISTER_FILES", (int)IoUringRegisterOp.Files), ("IORING_UNREGISTER_FILES", (int)IoUringRegisterOp.UnregisterFiles),
+            ("IORING_REGISTER_FILES_UPDATE", (int)IoUringRegisterOp.FilesUpdate), ("IORING_REGISTER_FILES2", (int)IoUringRegisterOp.Files2),
             ("IORING_REGISTER_PBUF_RING", (int)IoUringRegisterOp.BufferRing), ("IORING_REGISTER_SYNC_CANCEL", (int)IoUringRegisterOp.SyncCancel),
             ("IORING_SETUP_CQSIZE", (uint)IoUringSetupFlags.CompletionQueueSize), ("IORING_SETUP_SUBMIT_ALL", (uint)IoUringSetupFlags.SubmitAll),
             ("IORING_SETUP_COOP_TASKRUN", (uint)IoUringSetupFlags.CooperativeTaskRun), ("IORING_SETUP_TASKRUN_FLAG", (uint)IoUringSetupFlags.TaskRunFlag),
@@ -94,6 +100,7 @@ public sealed unsafe class RingLayoutTests
             ("IORING_FEAT_MIN_TIMEOUT", (uint)IoUringFeatures.MinimumTimeout),
             ("IORING_SQ_CQ_OVERFLOW", (uint)SubmissionQueueFlags.CompletionOverflow), ("IORING_SQ_TASKRUN", (uint)SubmissionQueueFlags.TaskRun),
             ("IORING_FEAT_SINGLE_MMAP", (uint)IoUringFeatures.SingleMMap), ("IORING_FEAT_NODROP", (uint)IoUringFeatures.NoDrop),
+            ("IORING_FEAT_RW_ATTR", (uint)IoUringFeatures.ReadWriteAttributes), ("IORING_RSRC_REGISTER_SPARSE", ResourceRegistration.Sparse),
             ("IORING_CQE_F_BUFFER", (uint)CompletionFlags.Buffer), ("IORING_CQE_F_MORE", (uint)CompletionFlags.More),
             ("IORING_ASYNC_CANCEL_ALL", (uint)AsyncCancelFlags.All), ("IORING_ASYNC_CANCEL_FD", (uint)AsyncCancelFlags.Descriptor), ("IORING_ASYNC_CANCEL_ANY", (uint)AsyncCancelFlags.Any),
             ("IORING_OFF_SQ_RING", IoUringOffset.SubmissionRing), ("IORING_OFF_CQ_RING", IoUringOffset.CompletionRing), ("IORING_OFF_SQES", IoUringOffset.SubmissionEntries),

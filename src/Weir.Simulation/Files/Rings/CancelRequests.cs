@@ -27,7 +27,7 @@ internal sealed class AsyncCancelRequest : RingRequest
         if ((_flags & AsyncCancelFlags.Descriptor) != 0)
         {
             bool isFixed = (_flags & CancelMatch.ByFixedFile) != 0 || (Flags & SubmissionFlags.FixedFile) != 0;
-            file = isFixed ? null : Process.Descriptors.Find(Descriptor);
+            file = isFixed ? Ring.FindRegistered(Descriptor) : Process.Descriptors.Find(Descriptor);
             if (file == null)
                 return Completed(-(int)Errno.EBADF);
         }

@@ -22,6 +22,14 @@ internal sealed unsafe partial class RingFile
         {
             case IoUringRegisterOp.Probe:
                 return argument == null || count > IoUringProbe.Capacity ? -(int)Errno.EINVAL : Probe((IoUringProbe*)argument, (int)count);
+            case IoUringRegisterOp.Files:
+                return argument == null ? -(int)Errno.EFAULT : RegisterFiles(process, (int*)argument, count);
+            case IoUringRegisterOp.Files2:
+                return RegisterFiles(process, (ResourceRegistration*)argument, count);
+            case IoUringRegisterOp.FilesUpdate:
+                return UpdateFiles(process, (ResourceUpdate*)argument, count);
+            case IoUringRegisterOp.UnregisterFiles:
+                return argument != null || count != 0 ? -(int)Errno.EINVAL : UnregisterFiles();
             case IoUringRegisterOp.RingFds:
                 return RegisterRings(process, thread, (ResourceUpdate*)argument, count);
             case IoUringRegisterOp.UnregisterRingFds:
@@ -154,7 +162,7 @@ internal sealed unsafe partial class RingFile
         SimFile? file = null;
         if ((request->Flags & AsyncCancelFlags.Descriptor) != 0)
         {
-            file = (request->Flags & CancelMatch.ByFixedFile) != 0 ? null : process.Descriptors.Find(request->Descriptor);
+            file = (request->Flags & CancelMatch.ByFixedFile) != 0 ? FindRegistered(request->Descriptor) : process.Descriptors.Find(request->Descriptor);
             if (file == null)
                 return -(int)Errno.EBADF;
         }

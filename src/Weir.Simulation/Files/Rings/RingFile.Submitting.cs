@@ -170,12 +170,13 @@ internal sealed unsafe partial class RingFile
         ArmLinkedTimeout(request);
     }
 
-    // io_assign_file. Fixed files are none: no table of them is ever registered.
-    private static bool TryFile(RingRequest request)
+    // io_assign_file
+    private bool TryFile(RingRequest request)
     {
         if (!request.NeedsFile || request.File != null)
             return true;
-        if ((request.Flags & SubmissionFlags.FixedFile) != 0 || request.Thread.Process.Descriptors.Find(request.Descriptor) is not { } file)
+        bool isFixed = (request.Flags & SubmissionFlags.FixedFile) != 0;
+        if ((isFixed ? FindRegistered(request.Descriptor) : request.Thread.Process.Descriptors.Find(request.Descriptor)) is not { } file)
             return false;
         file.Acquire();
         request.File = file;

@@ -34,7 +34,7 @@ internal sealed unsafe partial class RingFile : SimFile
 
     internal const IoUringFeatures Features = IoUringFeatures.SingleMMap | IoUringFeatures.NoDrop | IoUringFeatures.SubmitStable
         | IoUringFeatures.FastPoll | IoUringFeatures.ExtendedArgument | IoUringFeatures.NativeWorkers | IoUringFeatures.CompletionSkip
-        | IoUringFeatures.MinimumTimeout;
+        | IoUringFeatures.MinimumTimeout | IoUringFeatures.ReadWriteAttributes;
 
     internal override string Kind => "io_uring";
 
@@ -165,6 +165,7 @@ internal sealed unsafe partial class RingFile : SimFile
         _retries.Clear();
         foreach (BufferGroup group in _groups.Values)
             group.Forget();
+        ForgetRegisteredFiles();
         if (!_keepsMemory)
         {
             Memory.Rings.Free();

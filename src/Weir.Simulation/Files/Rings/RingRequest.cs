@@ -162,7 +162,7 @@ internal abstract unsafe partial class RingRequest
         return Issue.Fail;
     }
 
-    public override string ToString() => NeedsFile ? $"{RingNames.Of(Op)} on fd {Descriptor}" : RingNames.Of(Op);
+    public override string ToString() => NeedsFile ? $"{RingNames.Of(Op)} on {((Flags & SubmissionFlags.FixedFile) != 0 ? "registered file" : "fd")} {Descriptor}" : RingNames.Of(Op);
 }
 
 internal static class RingNames

@@ -28,6 +28,8 @@ internal abstract unsafe class TransferRequest(bool isVectored) : RingRequest
             return -(int)Errno.EINVAL;
         if (entry.OperationFlags != 0)
             throw new NotSupportedException($"not emulated: RWF flags {entry.OperationFlags:x} of a ring's read or write");
+        if (entry.AttributeTypes != 0)
+            throw new NotSupportedException($"not emulated: attributes {entry.AttributeTypes:x} of a ring's read or write");
         Position = (long)entry.Offset;
         Group = entry.BufferGroup;
         _address = entry.Address;

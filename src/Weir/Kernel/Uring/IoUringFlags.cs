@@ -31,6 +31,7 @@ public enum IoUringFeatures : uint
     NativeWorkers = 1 << 9,
     CompletionSkip = 1 << 11,
     MinimumTimeout = 1 << 15,
+    ReadWriteAttributes = 1 << 16,
 }
 
 /// <summary>Flags of io_uring_enter(2).</summary>

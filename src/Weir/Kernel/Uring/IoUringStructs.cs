@@ -115,7 +115,8 @@ public struct Submission
     /// <summary>A third address.</summary>
     [FieldOffset(48)] public ulong Address3;
 
-    [FieldOffset(56)] private readonly ulong _reserved;
+    /// <summary>Which attributes of a read or write the third address names.</summary>
+    [FieldOffset(56)] public ulong AttributeTypes;
 }
 
 /// <summary>One completion: struct io_uring_cqe, 16 bytes.</summary>
@@ -186,6 +187,28 @@ public struct BufferRingRegistration
     public ushort Flags;
 }
 
+/// <summary>A table of registered files or buffers to be made: struct io_uring_rsrc_register.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public struct ResourceRegistration
+{
+    /// <summary>In <see cref="Flags"/>: all places are empty at first (IORING_RSRC_REGISTER_SPARSE).</summary>
+    public const uint Sparse = 1;
+
+    /// <summary>How many places.</summary>
+    public uint Count;
+
+    /// <summary>Flags.</summary>
+    public uint Flags;
+
+    private readonly ulong _reserved;
+
+    /// <summary>The address of what to put there: descriptors, or vectors.</summary>
+    public ulong Data;
+
+    /// <summary>The address of tags, or 0.</summary>
+    public ulong Tags;
+}
+
 /// <summary>A change to registered files, buffers or ring descriptors: struct io_uring_rsrc_update.</summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct ResourceUpdate
@@ -195,7 +218,7 @@ public struct ResourceUpdate
 
     private readonly uint _reserved;
 
-    /// <summary>The new content: an address or a descriptor.</summary>
+    /// <summary>The new content: the descriptor of a ring; the address of descriptors, where -1 empties a place.</summary>
     public ulong Data;
 }
 

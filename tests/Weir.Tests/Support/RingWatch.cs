@@ -1,0 +1,101 @@
+namespace Weir.Tests;
+
+/// <summary>A ledger that looks into the submissions of a loop's ring, and at what is registered there. Of the ring that was made last.</summary>
+public sealed unsafe class RingWatch(Kernel inner) : LedgerKernel(inner)
+{
+    private IoUringParameters _parameters;
+    private byte* _rings;
+    private Submission* _entries;
+
+    /// <summary>Submissions by the place of a registered file.</summary>
+    internal int ByPlace { get; private set; }
+
+    /// <summary>Tables that were asked for.</summary>
+    internal int Tables { get; private set; }
+
+    /// <summary>Places that were asked for.</summary>
+    internal int Placed { get; private set; }
+
+    /// <summary>Places that were to be emptied.</summary>
+    internal int Emptied { get; private set; }
+
+    /// <summary>Tables given back.</summary>
+    internal int Unregistered { get; private set; }
+
+    /// <summary>What asking for a table is refused with.</summary>
+    internal Errno RefuseTables { get; set; }
+
+    /// <summary>How many of the next places are refused.</summary>
+    internal int RefusePlaces { get; set; }
+
+    /// <summary>How often the next places cannot be emptied.</summary>
+    internal int RefuseEmptying { get; set; }
+
+    /// <summary>Whether files are registered on this kernel at all.</summary>
+    internal static bool HasPlaces(Kernel kernel)
+    {
+        IoUringParameters parameters = default;
+        int fd = kernel.IoUringSetup(1, &parameters);
+        if (fd >= 0)
+            kernel.Close(fd);
+        return (parameters.Features & IoUringFeatures.ReadWriteAttributes) != 0;
+    }
+
+    public override int IoUringSetup(uint entries, IoUringParameters* parameters)
+    {
+        int result = base.IoUringSetup(entries, parameters);
+        _parameters = *parameters;
+        return result;
+    }
+
+    public override nint MMap(nuint length, int fd, long offset)
+    {
+        nint address = base.MMap(length, fd, offset);
+        if (fd >= 0 && offset == IoUringOffset.SubmissionRing)
+            _rings = (byte*)address;
+        else if (fd >= 0 && offset == IoUringOffset.SubmissionEntries)
+            _entries = (Submission*)address;
+        return address;
+    }
+
+    public override int IoUringEnter(int fd, uint toSubmit, uint minComplete, IoUringEnterFlags flags, void* argument, nuint argumentSize)
+    {
+        uint head = *(uint*)(_rings + _parameters.SubmissionOffsets.Head);
+        int result = base.IoUringEnter(fd, toSubmit, minComplete, flags, argument, argumentSize);
+        // The entries stay as they are until the loop's thread fills in the next.
+        for (uint end = *(uint*)(_rings + _parameters.SubmissionOffsets.Head); head != end; head++)
+        {
+            if ((_entries[head & (_parameters.SubmissionEntries - 1)].Flags & SubmissionFlags.FixedFile) != 0)
+                ByPlace++;
+        }
+
+        return result;
+    }
+
+    public override int IoUringRegister(int fd, IoUringRegisterOp operation, void* argument, uint count)
+    {
+        switch (operation)
+        {
+            case IoUringRegisterOp.Files2:
+                Tables++;
+                if (RefuseTables != Errno.None)
+                    return -(int)RefuseTables;
+                break;
+            case IoUringRegisterOp.FilesUpdate when *(int*)((ResourceUpdate*)argument)->Data >= 0:
+                Placed++;
+                if (RefusePlaces > 0 && RefusePlaces-- > 0)
+                    return -(int)Errno.ENOMEM;
+                break;
+            case IoUringRegisterOp.FilesUpdate:
+                Emptied++;
+                if (RefuseEmptying > 0 && RefuseEmptying-- > 0)
+                    return -(int)Errno.EINTR;
+                break;
+            case IoUringRegisterOp.UnregisterFiles:
+                Unregistered++;
+                break;
+        }
+
+        return base.IoUringRegister(fd, operation, argument, count);
+    }
+}
