@@ -74,7 +74,7 @@ public sealed class KernelException : IOException
         Errno.EMSGSIZE => "the datagram is larger than the socket's buffer or its protocol allows; it was not sent",
         Errno.EDESTADDRREQ => "the socket is connected to nobody; name a receiver or connect it",
         Errno.ENOTCONN => "the socket is not connected",
-        Errno.ENOTSOCK => "the descriptor is not a socket",
+        Errno.ENOTSOCK => "the descriptor is not a socket; for other files there are FdWatcher, PipeEnd and Terminal",
         Errno.EMFILE when call.StartsWith("inotify_init", StringComparison.Ordinal)
             => "the user's limit of inotify instances is reached, or this process has no descriptors left; raise fs.inotify.max_user_instances or `ulimit -n`",
         Errno.EMFILE => "this process has no descriptors left; raise `ulimit -n`",

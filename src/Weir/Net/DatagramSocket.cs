@@ -114,6 +114,43 @@ public sealed partial class DatagramSocket : IDisposable
         }
     }
 
+    /// <summary>
+    /// Takes over a datagram socket that something else made, bound, connected, both or neither, as socket activation hands over
+    /// (<see cref="InheritedDescriptors"/>) or another process sends it, on the current loop. It is made non-blocking and close-on-exec, and is this
+    /// socket's from here on. The path of a unix one stays when it is disposed: who made it removes it.
+    /// </summary>
+    /// <param name="fileDescriptor">A UDP or unix socket.</param>
+    /// <exception cref="KernelException">ENOTSOCK: not a socket; EBADF: not open; ENOSPC: the loop has no room. It is then still the caller's.</exception>
+    /// <exception cref="ArgumentException">Not a socket of datagrams, or of another family. It is then still the caller's.</exception>
+    public static DatagramSocket FromDescriptor(int fileDescriptor)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(fileDescriptor);
+        EventLoop loop = EventLoop.Required;
+        (SocketDomain domain, SocketKind type) = SocketCalls.Describe(loop.Kernel, fileDescriptor);
+        if (type != SocketKind.Datagram || domain is not (SocketDomain.Inet or SocketDomain.Inet6 or SocketDomain.Unix))
+        {
+            throw new ArgumentException(
+                $"fd {fileDescriptor} is no datagram socket, UDP or unix: getsockopt says {type} (SO_TYPE) and {domain} (SO_DOMAIN); for streams use Connection.FromDescriptor or Listener.FromDescriptor.",
+                nameof(fileDescriptor));
+        }
+
+        SocketCalls.MakeOurs(loop.Kernel, fileDescriptor);
+        return new DatagramSocket(loop, fileDescriptor, domain, null);
+    }
+
+    /// <summary>
+    /// Gives the descriptor back to the caller, who owns it from here on, and the path of a unix one with it; operations in progress end as if it were
+    /// closed. Nothing that was received is lost.
+    /// </summary>
+    public int ReleaseDescriptor()
+    {
+        RequireLoop();
+        int fd = OpenDescriptor;
+        Interlocked.Exchange(ref _path, null); // as RemovePath: Dispose may come from any thread
+        _loop.Driver.Unregister(_token);
+        return fd;
+    }
+
     // Takes over the descriptor; if the loop cannot take it, it is closed.
     private static DatagramSocket Taken(EventLoop loop, int fd, SocketDomain domain, string? path)
     {
@@ -173,6 +210,9 @@ public sealed partial class DatagramSocket : IDisposable
     /// <summary>The peer that it is connected to; null for an unnamed unix socket.</summary>
     /// <exception cref="KernelException">ENOTCONN: to nobody.</exception>
     public EndPoint? RemoteEndPoint => SocketCalls.RemoteEndPoint(_loop.Kernel, OpenDescriptor);
+
+    /// <summary>Whether it is connected to a peer. One that was taken over may be.</summary>
+    public bool IsConnected => SocketCalls.IsConnected(_loop.Kernel, OpenDescriptor);
 
     /// <summary>An address with room for those of this socket's family, to receive with.</summary>
     public SocketAddress CreateAddress() => Domain switch

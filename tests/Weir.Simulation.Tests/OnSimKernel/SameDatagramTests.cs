@@ -68,3 +68,20 @@ public class DatagramMulticastTestsLive : DatagramMulticastTests
     {
     }
 }
+
+[Stepped]
+public class DatagramDescriptorTestsStepped : DatagramDescriptorTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class DatagramDescriptorTestsLive : DatagramDescriptorTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class DatagramDescriptorTestsOnUringStepped : DatagramDescriptorTestsOnUring
+{
+    protected override TestBed MakeBed() => new SteppedUringBed();
+}

@@ -128,6 +128,18 @@ public class DatagramExamples
     });
 
     [Fact]
+    public void A_descriptor_goes_out_and_comes_in() => EventLoop.Run(async () =>
+    {
+        DatagramSocket bound = DatagramSocket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        int fd = bound.ReleaseDescriptor(); // ours now, and so is closing it
+        using DatagramSocket socket = DatagramSocket.FromDescriptor(fd); // non-blocking, close-on-exec, on this loop
+        bool answersOnePeer = socket.IsConnected;
+        Assert.False(answersOnePeer);
+        await socket.SendToAsync("to itself"u8.ToArray(), socket.LocalEndPoint!);
+        Assert.Equal(9, await socket.ReceiveAsync(new byte[16]));
+    });
+
+    [Fact]
     public void Groups() => EventLoop.Run(async () =>
     {
         const int loopback = 1;
