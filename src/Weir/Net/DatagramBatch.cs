@@ -270,15 +270,23 @@ public sealed unsafe class DatagramBatch : IDisposable
     /// </param>
     internal int Send(Kernel kernel, int fd, ref int mostSegment)
     {
-        DatagramTrains trains = _trains ??= new DatagramTrains(Capacity);
         int bytes = 0;
         while (Sent < _count)
         {
-            int messages = trains.Compose(Entries + Sent, _count - Sent, mostSegment);
-            int result = kernel.SendMessages(fd, trains.Entries, (uint)messages, MessageFlags.DontWait | MessageFlags.NoSignal);
+            MessageEntry* entries = Entries + Sent;
+            int messages = _count - Sent;
+            // Where nothing is to be put together (unix sockets never), the entries go as they are.
+            DatagramTrains? trains = mostSegment > 0 ? _trains ??= new DatagramTrains(Capacity) : null;
+            if (trains != null)
+            {
+                messages = trains.Compose(entries, messages, mostSegment);
+                entries = trains.Entries;
+            }
+
+            int result = kernel.SendMessages(fd, entries, (uint)messages, MessageFlags.DontWait | MessageFlags.NoSignal);
             if (result == -(int)Errno.EINTR)
                 continue;
-            if (result < 0 && trains.CountOf(0) > 1 && IsAboutSegments((Errno)(-result)))
+            if (result < 0 && trains?.CountOf(0) > 1 && IsAboutSegments((Errno)(-result)))
             {
                 mostSegment = LengthOf(Sent) - 1;
                 continue;
@@ -288,8 +296,8 @@ public sealed unsafe class DatagramBatch : IDisposable
                 return result;
             for (int i = 0; i < result; i++)
             {
-                bytes += (int)trains.Entries[i].Length;
-                Sent += trains.CountOf(i);
+                bytes += (int)entries[i].Length;
+                Sent += trains?.CountOf(i) ?? 1;
             }
         }
 
