@@ -22,7 +22,11 @@ internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, boo
 {
     private const EpollEvents AlwaysReported = EpollEvents.Err | EpollEvents.Hup;
 
+    /// <summary>sendmsg(2) with credentials, which fails for reasons of its own.</summary>
+    internal const string SendCredentialsName = "sendmsg(SCM_CREDENTIALS)";
+
     private DatagramCall _call;
+    private bool _namesSender;
     private Memory<byte> _data;
     private SocketAddress? _address;
     private AncillaryData? _ancillary;
@@ -46,6 +50,7 @@ internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, boo
         _data = MemoryMarshal.AsMemory(data); // of what is sent the kernel only reads
         _address = address;
         _ancillary = ancillary;
+        _namesSender = call == DatagramCall.SendMessage && ancillary is { NamesSender: true };
         _batch = batch;
         if (batch != null)
             batch.IsInUse = true;
@@ -153,7 +158,7 @@ internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, boo
     internal Exception Failure(int result, int fd, CancellationToken cancellation = default)
         => (Errno)(-result) is Errno.ECANCELED or IoDriver.Closed or Errno.EBUSY
             ? ToException(Kind, result, fd, cancellation)
-            : new KernelException(Name(_call), fd, (Errno)(-result));
+            : new KernelException(_namesSender ? SendCredentialsName : Name(_call), fd, (Errno)(-result));
 
     internal static string Name(DatagramCall call) => call switch
     {

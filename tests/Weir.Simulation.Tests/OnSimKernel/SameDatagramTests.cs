@@ -85,3 +85,20 @@ public class DatagramDescriptorTestsOnUringStepped : DatagramDescriptorTestsOnUr
 {
     protected override TestBed MakeBed() => new SteppedUringBed();
 }
+
+[Stepped]
+public class CredentialPassingTestsStepped : CredentialPassingTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class CredentialPassingTestsLive : CredentialPassingTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class CredentialPassingTestsOnUringStepped : CredentialPassingTestsOnUring
+{
+    protected override TestBed MakeBed() => new SteppedUringBed();
+}
