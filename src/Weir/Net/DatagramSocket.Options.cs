@@ -85,6 +85,9 @@ public sealed partial class DatagramSocket
         }
     }
 
+    /// <summary>Whether datagrams may be received several as one message, which is taken apart here: <see cref="DatagramOptions.ReceivesTrains"/>.</summary>
+    public bool ReceivesTrains => _reader.Trains != null;
+
     // Multicast
 
     /// <summary>How many routers a datagram to a group may pass; the system's default is 1, the own network. IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS.</summary>

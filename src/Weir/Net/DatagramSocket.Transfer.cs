@@ -69,7 +69,7 @@ public sealed partial class DatagramSocket
     {
         CheckRoom(receivedAddress);
         IsIdle(_reader);
-        int result = DatagramCalls.ReceiveMessage(_loop.Kernel, OpenDescriptor, buffer, receivedAddress, null, out MessageFlags flags);
+        int result = _reader.ReceiveNow(DatagramCall.ReceiveMessage, OpenDescriptor, buffer, receivedAddress, null, out MessageFlags flags);
         return Received(result, flags, DatagramCall.ReceiveMessage, out bytesReceived);
     }
 
@@ -78,7 +78,7 @@ public sealed partial class DatagramSocket
     public bool TryReceive(Span<byte> buffer, out int bytesReceived)
     {
         IsIdle(_reader);
-        int result = DatagramCalls.Receive(_loop.Kernel, OpenDescriptor, buffer, out MessageFlags flags);
+        int result = _reader.ReceiveNow(DatagramCall.Receive, OpenDescriptor, buffer, null, null, out MessageFlags flags);
         return Received(result, flags, DatagramCall.Receive, out bytesReceived);
     }
 

@@ -102,3 +102,20 @@ public class CredentialPassingTestsOnUringStepped : CredentialPassingTestsOnUrin
 {
     protected override TestBed MakeBed() => new SteppedUringBed();
 }
+
+[Stepped]
+public class DatagramTrainTestsStepped : DatagramTrainTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class DatagramTrainTestsLive : DatagramTrainTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class DatagramTrainTestsOnUringStepped : DatagramTrainTestsOnUring
+{
+    protected override TestBed MakeBed() => new SteppedUringBed();
+}

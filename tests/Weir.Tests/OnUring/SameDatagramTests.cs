@@ -47,3 +47,8 @@ public class DatagramDescriptorTestsOnUring : DatagramDescriptorTests
     {
     }
 }
+
+public class DatagramTrainTestsOnUring : DatagramTrainTests
+{
+    protected override TestBed MakeBed() => new UringBed();
+}
