@@ -6,12 +6,12 @@ using Weir.Bench.Parts;
 namespace Weir.Bench.Benchmarks;
 
 /// <summary>
-/// Datagrams over loopback, echoed and only received: Weir's batches and its single datagrams against the framework's receive and send with a
+/// Datagrams over loopback, echoed and only received: Weir's batches, those received in trains too, and its single datagrams against the framework's receive and send with a
 /// SocketAddress, the way that allocates nothing; and plain C with the same batches, which shows what of it all is the kernel's.
 /// </summary>
 internal sealed class UdpBenchmark : IBenchmark
 {
-    private static readonly string[] Servers = ["weir-batch", "weir", "c-batch", "sockets"];
+    private static readonly string[] Servers = ["weir-batch", "weir-trains", "weir", "c-batch", "sockets"];
 
     private readonly Option<string> _sizes = new("--bytes")
     {

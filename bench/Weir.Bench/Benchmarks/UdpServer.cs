@@ -21,9 +21,11 @@ internal static class UdpServer
     private static readonly IReadOnlyDictionary<string, Action<TaskCompletionSource<int>>> All = new Dictionary<string, Action<TaskCompletionSource<int>>>
     {
         ["weir-batch"] = port => OnLoop(port, EchoBatchesAsync),
+        ["weir-trains"] = port => OnLoop(port, EchoBatchesAsync, receivesTrains: true),
         ["weir"] = port => OnLoop(port, EchoAsync),
         ["sockets"] = port => OnSocket(port, EchoAsync),
         ["weir-batch-sink"] = port => OnLoop(port, SinkBatchesAsync),
+        ["weir-trains-sink"] = port => OnLoop(port, SinkBatchesAsync, receivesTrains: true),
         ["weir-sink"] = port => OnLoop(port, SinkAsync),
         ["sockets-sink"] = port => OnSocket(port, SinkAsync),
     };
@@ -51,12 +53,12 @@ internal static class UdpServer
 
     // Weir
 
-    private static void OnLoop(TaskCompletionSource<int> port, Func<DatagramSocket, Task> serve)
+    private static void OnLoop(TaskCompletionSource<int> port, Func<DatagramSocket, Task> serve, bool receivesTrains = false)
     {
         var thread = new Thread(() => EventLoop.Run(async () =>
         {
             using DatagramSocket socket = DatagramSocket.Bind(
-                new IPEndPoint(IPAddress.Loopback, 0), new DatagramOptions { ReceiveBufferSize = ReceiveBuffer, SendBufferSize = ReceiveBuffer });
+                new IPEndPoint(IPAddress.Loopback, 0), new DatagramOptions { ReceiveBufferSize = ReceiveBuffer, SendBufferSize = ReceiveBuffer, ReceivesTrains = receivesTrains });
             port.SetResult(((IPEndPoint)socket.LocalEndPoint!).Port);
             await serve(socket);
         }))

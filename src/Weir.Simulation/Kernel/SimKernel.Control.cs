@@ -60,18 +60,19 @@ public sealed unsafe partial class SimKernel
         return 0;
     }
 
-    // A process of root may name any user and any process that exists.
+    // scm_check_creds, and what follows it: who is not root names itself, root any user and any process that exists.
     private int TakeCredentials(byte* data, nuint length, MessageExtras extras)
     {
         if (length != UnixCredentials.Size)
             return -(int)Errno.EINVAL;
-        int process = *(int*)data;
-        bool exists = false;
-        foreach (SimKernel one in Machine.Processes)
-            exists |= one.ProcessId == process;
-        if (!exists)
+        var claimed = new UnixCredentials(*(int*)data, *(uint*)(data + 4), *(uint*)(data + 8));
+        if (claimed.User == NoId || claimed.Group == NoId)
+            return -(int)Errno.EINVAL;
+        if (!IsPrivileged && claimed != UnixCredentials.Of(this))
+            return -(int)Errno.EPERM;
+        if (Machine.FindProcess(claimed.Process) == null)
             return -(int)Errno.ESRCH;
-        extras.Credentials = new UnixCredentials(process, *(uint*)(data + 4), *(uint*)(data + 8));
+        extras.Credentials = claimed;
         return 0;
     }
 

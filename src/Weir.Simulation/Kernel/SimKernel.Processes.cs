@@ -6,7 +6,33 @@ internal sealed class ProcessEndedException() : SimulationEndedException("The pr
 // Processes: kernel/fork.c and kernel/exit.c, as far as descriptors and those who wait see them.
 public sealed unsafe partial class SimKernel
 {
+    private const uint NoId = uint.MaxValue; // INVALID_UID, INVALID_GID
+
     private readonly WaitQueue _childQueue = new(); // signal->wait_chldexit
+
+    /// <summary>The user that the process belongs to, as getuid(2) and geteuid(2) would give it. A process begins as root, 0, or as its parent is.</summary>
+    public uint UserId { get; private set; }
+
+    /// <summary>The group that the process belongs to, as getgid(2) and getegid(2) would give it.</summary>
+    public uint GroupId { get; private set; }
+
+    /// <summary>Root has every capability, and nobody else has one.</summary>
+    private bool IsPrivileged => UserId == 0;
+
+    /// <summary>
+    /// Makes the process another user's, for good unless that is root: setresgid(2) and setresuid(2) with one value for all three. What it may say of itself over
+    /// unix sockets depends on it (SCM_CREDENTIALS), and what they say of it; files have no owners here.
+    /// </summary>
+    /// <exception cref="KernelException">EPERM: it is not root's; EINVAL: no such user or group.</exception>
+    public void SetUser(uint userId, uint groupId)
+    {
+        if (userId == NoId || groupId == NoId)
+            throw new KernelException("setresuid", -1, Errno.EINVAL);
+        if (!IsPrivileged && (userId != UserId || groupId != GroupId))
+            throw new KernelException("setresuid", -1, Errno.EPERM);
+        GroupId = groupId;
+        UserId = userId;
+    }
 
     /// <summary>Whether the process has ended: its descriptors are closed, and what its threads call does not return.</summary>
     public bool HasExited { get; private set; }
@@ -29,7 +55,7 @@ public sealed unsafe partial class SimKernel
     /// </summary>
     public SimKernel Fork(string name)
     {
-        var child = new SimKernel(Machine, name) { Parent = this };
+        var child = new SimKernel(Machine, name) { Parent = this, UserId = UserId, GroupId = GroupId };
         for (int fd = 0; fd < 3; fd++)
             child.Descriptors.Take(fd)!.Drop();
         foreach ((int fd, SimFile file, _) in Descriptors.Open)

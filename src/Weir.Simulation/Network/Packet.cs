@@ -60,6 +60,12 @@ internal sealed class Packet
     /// <summary>Of a datagram: the number of the interface that it comes in through.</summary>
     internal int Interface;
 
+    /// <summary>
+    /// Of a datagram that was cut from a longer message, or joined from several again: the length of those but the last, and who cut it when. 0: it stands alone.
+    /// </summary>
+    internal int Segment;
+    internal long Train;
+
     /// <summary>Where its bytes lie in the shared ones.</summary>
     internal int Offset;
 
@@ -102,6 +108,24 @@ internal sealed class Packet
             _bytes.References++;
     }
 
+    /// <summary>Adds the bytes of another at the end.</summary>
+    internal void Append(Packet other)
+    {
+        if (Room < other.Length || _bytes!.References > 1)
+        {
+            PacketBytes larger = _network.RentBytes();
+            larger.Array = ArrayPool<byte>.Shared.Rent(2 * (Length + other.Length));
+            larger.References = 1;
+            Data.CopyTo(larger.Array);
+            ReleaseBytes();
+            _bytes = larger;
+            Offset = 0;
+        }
+
+        other.Data.CopyTo(FreeSpace);
+        Length += other.Length;
+    }
+
     /// <summary>Cuts bytes off the front, which have come before.</summary>
     internal void TrimFront(int count)
     {
@@ -110,20 +134,24 @@ internal sealed class Packet
         Seq += count;
     }
 
+    private void ReleaseBytes()
+    {
+        if (_bytes == null || --_bytes.References > 0)
+            return;
+        ArrayPool<byte>.Shared.Return(_bytes.Array);
+        _network.ReturnBytes(_bytes);
+    }
+
     internal void Clear()
     {
-        if (_bytes != null && --_bytes.References == 0)
-        {
-            ArrayPool<byte>.Shared.Return(_bytes.Array);
-            _network.ReturnBytes(_bytes);
-        }
-
+        ReleaseBytes();
         _bytes = null;
         Next = null;
         Stack = null;
         Path = null;
         Offset = Length = 0;
         Flags = TcpFlags.None;
+        Segment = 0;
         WasRetransmitted = false;
     }
 }

@@ -187,6 +187,11 @@ public sealed class SimNetwork
 
     // Packets
 
+    /// <summary>A number for the datagrams that are cut from one message.</summary>
+    internal long NextTrain() => ++_trains;
+
+    private long _trains;
+
     internal Packet Rent()
     {
         Packet? packet = _freePackets;
@@ -271,6 +276,7 @@ public sealed class SimNetwork
         copy.Destination = packet.Destination;
         copy.Hops = packet.Hops;
         copy.Interface = packet.Interface;
+        (copy.Segment, copy.Train) = (packet.Segment, packet.Train);
         copy.Path = packet.Path;
         copy.ShareBytesOf(packet);
         return copy;

@@ -19,6 +19,7 @@ internal sealed partial class UdpSocket
     private bool _tellsInfoV6;
     private bool _tellsHopsV6;
     private bool _tellsTime;
+    private bool _takesTrains; // UDP_GRO
 
     internal override int GetOption(SocketLevel level, SocketOption option, Span<byte> value, out int length)
     {
@@ -30,6 +31,7 @@ internal sealed partial class UdpSocket
         int? number = (level, option) switch
         {
             (SocketLevel.Socket, SocketOption.SocketTimestampNanoseconds) => Flag(_tellsTime),
+            (SocketLevel.Udp, SocketOption.UdpReceiveSegment) => Flag(_takesTrains),
             (SocketLevel.Ip, SocketOption.IpTimeToLive) => OrDefault(_hopsV4),
             (SocketLevel.Ip, SocketOption.IpMulticastTimeToLive) => _multicastHopsV4,
             (SocketLevel.Ip, SocketOption.IpMulticastLoopback) => Flag(_multicastLoopV4),
@@ -97,8 +99,11 @@ internal sealed partial class UdpSocket
                 return 0;
             case (SocketLevel.Ip, SocketOption.IpReceiveTypeOfService) or (SocketLevel.Ipv6, SocketOption.Ipv6ReceiveTrafficClass) when number != 0:
                 throw new NotSupportedException("not emulated: IP_RECVTOS, IPV6_RECVTCLASS");
-            case (SocketLevel.Udp, SocketOption.UdpSegment or SocketOption.UdpReceiveSegment) when number != 0:
-                throw new NotSupportedException("not emulated: UDP_SEGMENT and UDP_GRO as options");
+            case (SocketLevel.Udp, SocketOption.UdpReceiveSegment):
+                _takesTrains = number != 0;
+                return 0;
+            case (SocketLevel.Udp, SocketOption.UdpSegment) when number != 0:
+                throw new NotSupportedException("not emulated: UDP_SEGMENT as an option");
             default:
                 return base.SetOption(level, option, value);
         }
@@ -183,7 +188,8 @@ internal sealed partial class UdpSocket
     // sock_recv_timestamp, then ip_cmsg_recv_offset or ip6_datagram_recv_ctl.
     private List<ControlEntry>? ControlsOf(Packet packet)
     {
-        if (!(_tellsTime || _tellsInfoV4 || _tellsHopsV4 || _tellsInfoV6 || _tellsHopsV6))
+        bool isTrain = _takesTrains && packet.Length > packet.Segment && packet.Segment != 0;
+        if (!(isTrain || _tellsTime || _tellsInfoV4 || _tellsHopsV4 || _tellsInfoV6 || _tellsHopsV6))
             return null;
         var controls = new List<ControlEntry>();
         IpAddress to = packet.Destination.Address;
@@ -196,6 +202,9 @@ internal sealed partial class UdpSocket
             BinaryPrimitives.WriteInt64LittleEndian(time.AsSpan(8), arrived.Nanoseconds);
             controls.Add(new ControlEntry(SocketLevel.Socket, (int)SocketOption.SocketTimestampNanoseconds, time));
         }
+
+        if (isTrain) // udp_cmsg_recv
+            controls.Add(new ControlEntry(SocketLevel.Udp, (int)SocketOption.UdpReceiveSegment, BitConverter.GetBytes(packet.Segment)));
 
         if (_tellsInfoV6)
         {

@@ -174,6 +174,7 @@ internal sealed partial class UdpSocket : InetSocket
         // __udp_gso_segment
         PacketQueue packets = default;
         int left = length;
+        long train = segment == 0 ? 0 : Network.NextTrain();
         do
         {
             int part = segment == 0 ? left : Math.Min(segment, left);
@@ -183,6 +184,7 @@ internal sealed partial class UdpSocket : InetSocket
             packet.Destination = target;
             packet.Hops = hops;
             packet.Interface = device;
+            (packet.Segment, packet.Train) = (segment, train);
             packet.Allocate(Math.Max(1, part));
             packets.Add(packet);
             if (!buffer.Take(packet.FreeSpace[..part]))
@@ -233,6 +235,8 @@ internal sealed partial class UdpSocket : InetSocket
     /// <summary>A datagram has arrived: __udp_enqueue_schedule_skb.</summary>
     internal void Receive(Packet packet)
     {
+        if (_takesTrains && _received.Last is { } last && Joins(last, packet))
+            return;
         int size = TrueSize(packet.Length);
         if (_receivedMemory > 0 && _receivedMemory + size > ReceiveBufferSize)
         {
@@ -245,6 +249,22 @@ internal sealed partial class UdpSocket : InetSocket
         packet.ArrivedAt = World.Now;
         _received.Add(packet);
         WaitQueue.Wake(Readable);
+    }
+
+    // Those that were cut from one message and come one after the other are one again. On Linux the whole message travels over the loopback in one piece, and
+    // devices join what they get (udp_gro_receive); here each travels by itself.
+    private bool Joins(Packet last, Packet packet)
+    {
+        if (packet.Segment == 0 || packet.Train != last.Train || last.Length % last.Segment != 0 || last.Length == 0 || packet.Length == 0)
+            return false;
+        int size = TrueSize(last.Length + packet.Length) - TrueSize(last.Length);
+        if (last.Length + packet.Length > LargestV4 || _receivedMemory + size > ReceiveBufferSize)
+            return false;
+        _receivedMemory += size;
+        last.Append(packet);
+        Network.Free(packet);
+        WaitQueue.Wake(Readable);
+        return true;
     }
 
     /// <summary>Nobody receives where a datagram went. Only a connected socket is told: udp_err.</summary>

@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace Weir;
 
 /// <summary>
@@ -40,28 +38,18 @@ public sealed class EventSignal : IDisposable
     /// <summary>Closes it; a wait ends with <see cref="ObjectDisposedException"/>. Any thread.</summary>
     public void Dispose() => _source.Dispose();
 
-    private sealed class Source : DescriptorStream
+    private sealed class Source : CounterStream
     {
-        private readonly byte[] _value = new byte[sizeof(ulong)];
         private readonly Lock _closing = new();
         private bool _closed;
 
         internal Source(EventLoop loop, int fd)
-            : base(loop, fd, DescriptorKind.Other, EpollEvents.In, EpollEvents.None)
+            : base(loop, fd)
         {
             loop.DisposeAtEnd(this);
         }
 
-        public override bool CanRead => true;
-
         public override bool CanWrite => true;
-
-        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-        internal async ValueTask<long> WaitAsync(CancellationToken cancellationToken)
-        {
-            await ReadAsync(_value, cancellationToken).ConfigureAwait(false);
-            return (long)BitConverter.ToUInt64(_value);
-        }
 
         internal unsafe void Signal(ulong count)
         {

@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace Weir;
 
 /// <summary>
@@ -10,7 +8,7 @@ namespace Weir;
 public sealed class TimerFd : IDisposable
 {
     private readonly EventLoop _loop;
-    private readonly Source _source;
+    private readonly CounterStream _source;
 
     /// <summary>A timer on the current loop, not armed.</summary>
     /// <param name="clock">
@@ -23,7 +21,7 @@ public sealed class TimerFd : IDisposable
         _loop = EventLoop.Required;
         Clock = clock;
         int fd = KernelException.Check(_loop.Kernel.TimerFdCreate(clock), $"timerfd_create({clock})");
-        _source = new Source(_loop, fd);
+        _source = new CounterStream(_loop, fd);
     }
 
     /// <summary>The clock it goes by.</summary>
@@ -120,21 +118,4 @@ public sealed class TimerFd : IDisposable
     // Rounded up: what is left is left.
     private static TimeSpan ToTimeSpan(TimeSpec time)
         => new(time.Seconds * TimeSpan.TicksPerSecond + (time.Nanoseconds + TimeSpan.NanosecondsPerTick - 1) / TimeSpan.NanosecondsPerTick);
-
-    private sealed class Source(EventLoop loop, int fd) : DescriptorStream(loop, fd, DescriptorKind.Other, EpollEvents.In, EpollEvents.None)
-    {
-        private readonly byte[] _expirations = new byte[sizeof(ulong)];
-
-        public override bool CanRead => true;
-
-        public override bool CanWrite => false;
-
-        // A timer set anew after it had expired has nothing to read any more (EAGAIN): then the read waits on.
-        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-        internal async ValueTask<long> WaitAsync(CancellationToken cancellationToken)
-        {
-            await ReadAsync(_expirations, cancellationToken).ConfigureAwait(false);
-            return BitConverter.ToInt64(_expirations);
-        }
-    }
 }

@@ -50,6 +50,9 @@ public sealed class KernelException : IOException
         Errno.ENOMEM when call.StartsWith("io_uring", StringComparison.Ordinal) => "no memory for a ring, or none that may be locked; raise `ulimit -l`, or use DriverKind.Epoll",
         Errno.EPERM when call.StartsWith("epoll_ctl", StringComparison.Ordinal) || call == "poll"
             => "this kind of file cannot be polled (regular files and directories are always ready); read and write it directly",
+        Errno.EPERM when call == "sendmsg(SCM_CREDENTIALS)"
+            => "a process may name itself and its own user and group; another process takes CAP_SYS_ADMIN, another user CAP_SETUID, another group CAP_SETGID",
+        Errno.ESRCH when call == "sendmsg(SCM_CREDENTIALS)" => "the process that was named does not exist",
         Errno.EACCES when call.StartsWith("posix_spawn", StringComparison.Ordinal) => "not executable, or a directory on the way to it is closed to this user",
         Errno.E2BIG => "arguments and environment are too large: one may have 128 KiB, all together a quarter of `ulimit -s`",
         Errno.ENOEXEC => "neither a program for this machine nor a script that begins with #!",
@@ -74,7 +77,7 @@ public sealed class KernelException : IOException
         Errno.EMSGSIZE => "the datagram is larger than the socket's buffer or its protocol allows; it was not sent",
         Errno.EDESTADDRREQ => "the socket is connected to nobody; name a receiver or connect it",
         Errno.ENOTCONN => "the socket is not connected",
-        Errno.ENOTSOCK => "the descriptor is not a socket",
+        Errno.ENOTSOCK => "the descriptor is not a socket; for other files there are FdWatcher, PipeEnd and Terminal",
         Errno.EMFILE when call.StartsWith("inotify_init", StringComparison.Ordinal)
             => "the user's limit of inotify instances is reached, or this process has no descriptors left; raise fs.inotify.max_user_instances or `ulimit -n`",
         Errno.EMFILE => "this process has no descriptors left; raise `ulimit -n`",

@@ -27,7 +27,11 @@ public sealed class AncillaryData
     public int Length
     {
         get => _length;
-        internal set => _length = value;
+        internal set
+        {
+            _length = value;
+            NamesSender = false;
+        }
     }
 
     /// <summary>
@@ -41,10 +45,13 @@ public sealed class AncillaryData
 
     internal Span<byte> Buffer => _buffer;
 
+    /// <summary>Whether credentials are to be sent with it.</summary>
+    internal bool NamesSender { get; private set; }
+
     /// <summary>Empties it.</summary>
     public void Clear()
     {
-        _length = 0;
+        Length = 0;
         Flags = MessageFlags.None;
     }
 
@@ -54,6 +61,7 @@ public sealed class AncillaryData
     {
         var writer = new ControlMessageWriter(_buffer, _length);
         Added(writer.TryAdd(level, type, data), writer);
+        NamesSender |= (level, type) == (SocketLevel.Socket, ControlMessageType.SocketCredentials);
     }
 
     /// <summary>Adds a message to be sent whose data is one value.</summary>
@@ -63,6 +71,7 @@ public sealed class AncillaryData
     {
         var writer = new ControlMessageWriter(_buffer, _length);
         Added(writer.TryAdd(level, type, value), writer);
+        NamesSender |= (level, type) == (SocketLevel.Socket, ControlMessageType.SocketCredentials);
     }
 
     /// <summary>Has the datagram leave from an address and an interface.</summary>
@@ -72,6 +81,12 @@ public sealed class AncillaryData
         var writer = new ControlMessageWriter(_buffer, _length);
         Added(source.TryAddTo(ref writer), writer);
     }
+
+    /// <summary>
+    /// Says who sends a datagram over a unix socket (SCM_CREDENTIALS), which the kernel checks as <see cref="Connection.SendCredentialsAsync"/> says.
+    /// </summary>
+    /// <exception cref="ArgumentException">There is no room for it.</exception>
+    public void Add(ProcessCredentials sender) => Add(SocketLevel.Socket, ControlMessageType.SocketCredentials, sender);
 
     private void Added(bool fits, in ControlMessageWriter writer)
     {

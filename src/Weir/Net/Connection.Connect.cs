@@ -65,13 +65,10 @@ public sealed partial class Connection
         int result;
         try
         {
-            TimeSpan pause = TimeSpan.FromMilliseconds(1);
+            BackOff pauses = BackOff.FullUnixPeer;
             // A unix listener whose backlog is full says EAGAIN, and nothing tells when there is room again (connect(2)).
             while ((result = Connect(loop.Kernel, fd, endPoint)) == -(int)Errno.EAGAIN)
-            {
-                await loop.Delay(pause, cancellationToken);
-                pause = pause < TimeSpan.FromMilliseconds(50) ? pause * 2 : pause;
-            }
+                await loop.Delay(pauses.Next(), cancellationToken);
         }
         catch
         {

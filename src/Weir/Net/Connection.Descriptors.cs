@@ -49,14 +49,35 @@ public sealed partial class Connection
     /// EBADF: one of them is not open; ETOOMANYREFS: too many are under way and not received; EINVAL: no unix socket; EPIPE and the like.
     /// </exception>
     /// <exception cref="BusyResourceException">Someone else is writing.</exception>
-    public async ValueTask SendDescriptorsAsync(ReadOnlyMemory<byte> bytes, ReadOnlyMemory<int> descriptors, CancellationToken cancellationToken = default)
+    public ValueTask SendDescriptorsAsync(ReadOnlyMemory<byte> bytes, ReadOnlyMemory<int> descriptors, CancellationToken cancellationToken = default)
+        => SendBeside(bytes, descriptors, null, "sendmsg(SCM_RIGHTS)", cancellationToken);
+
+    /// <summary>
+    /// Writes bytes to a unix socket and says who sends them (SCM_CREDENTIALS), which the kernel checks: a receiver that has asked for it
+    /// (<see cref="PassCredentials"/>) is told so in place of this process's own. For those who speak for others. The loop's thread only.
+    /// </summary>
+    /// <param name="bytes">At least one.</param>
+    /// <param name="sender">
+    /// This process, and its real, effective or saved user and group; another process takes CAP_SYS_ADMIN and must exist, another user CAP_SETUID, another group
+    /// CAP_SETGID. Who has <see cref="PeerCredentials"/> of a pair of its own knows itself.
+    /// </param>
+    /// <param name="descriptors">Descriptors to go along, as with <see cref="SendDescriptorsAsync"/>.</param>
+    /// <param name="cancellationToken">Cancelled before the first byte is sent: nothing is. Later: a part of the bytes.</param>
+    /// <exception cref="KernelException">EPERM: not allowed; ESRCH: no such process; EINVAL: no such user or group, or no unix socket; as of SendDescriptorsAsync.</exception>
+    /// <exception cref="BusyResourceException">Someone else is writing.</exception>
+    public ValueTask SendCredentialsAsync(
+        ReadOnlyMemory<byte> bytes, ProcessCredentials sender, ReadOnlyMemory<int> descriptors = default, CancellationToken cancellationToken = default)
+        => SendBeside(bytes, descriptors, sender, DatagramOperation.SendCredentialsName, cancellationToken);
+
+    private async ValueTask SendBeside(
+        ReadOnlyMemory<byte> bytes, ReadOnlyMemory<int> descriptors, ProcessCredentials? sender, string name, CancellationToken cancellationToken)
     {
         RequireLoop();
         if (bytes.IsEmpty)
-            throw new ArgumentException("Descriptors travel beside bytes: send at least one.", nameof(bytes));
+            throw new ArgumentException("Descriptors and credentials travel beside bytes: send at least one.", nameof(bytes));
         if (descriptors.Length > MostDescriptors)
             throw new ArgumentOutOfRangeException(nameof(descriptors), descriptors.Length, $"One message carries at most {MostDescriptors} descriptors.");
-        int sent = await CallWhenWritable(fd => SendOnce(fd, bytes.Span, descriptors.Span), "sendmsg(SCM_RIGHTS)", cancellationToken);
+        int sent = await CallWhenWritable(fd => SendOnce(fd, bytes.Span, descriptors.Span, sender), name, cancellationToken);
         if (sent < bytes.Length)
             await WriteAsync(bytes[sent..], cancellationToken);
     }
@@ -140,12 +161,14 @@ public sealed partial class Connection
         }
     }
 
-    private unsafe nint SendOnce(int fd, ReadOnlySpan<byte> bytes, ReadOnlySpan<int> descriptors)
+    private unsafe nint SendOnce(int fd, ReadOnlySpan<byte> bytes, ReadOnlySpan<int> descriptors, ProcessCredentials? sender)
     {
-        Span<byte> control = stackalloc byte[ControlMessages.SpaceFor(descriptors.Length * sizeof(int))];
+        Span<byte> control = stackalloc byte[ControlMessages.SpaceFor(descriptors.Length * sizeof(int)) + ControlMessages.SpaceFor(CredentialsSize)];
         var writer = new ControlMessageWriter(control);
         if (!descriptors.IsEmpty)
             writer.TryAdd(SocketLevel.Socket, ControlMessageType.SocketRights, MemoryMarshal.AsBytes(descriptors));
+        if (sender is { } credentials)
+            writer.TryAdd(SocketLevel.Socket, ControlMessageType.SocketCredentials, credentials);
         fixed (byte* first = bytes, head = control)
         {
             var vector = new IoVector { Base = first, Length = (nuint)bytes.Length };

@@ -114,8 +114,8 @@ public sealed partial class Connection : DescriptorStream
     {
         EventLoop loop = EventLoop.Required;
         Kernel kernel = loop.Kernel;
-        var domain = (SocketDomain)SocketCalls.GetOption(kernel, fileDescriptor, SocketLevel.Socket, SocketOption.SocketDomain);
-        if (SocketCalls.GetOption(kernel, fileDescriptor, SocketLevel.Socket, SocketOption.SocketType) != (int)SocketKind.Stream)
+        (SocketDomain domain, SocketKind type) = SocketCalls.Describe(kernel, fileDescriptor);
+        if (type != SocketKind.Stream)
             throw new ArgumentException($"fd {fileDescriptor} is no stream socket.", nameof(fileDescriptor));
         SocketCalls.MakeOurs(kernel, fileDescriptor);
         // What is known of TCP (a short read has emptied it) holds for nothing else.

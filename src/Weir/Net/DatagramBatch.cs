@@ -224,7 +224,10 @@ public sealed unsafe class DatagramBatch : IDisposable
     // Calls
 
     /// <summary>Takes what is there with one call. The number of datagrams, or a negated errno.</summary>
-    internal int Receive(Kernel kernel, int fd)
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="fd">The socket.</param>
+    /// <param name="trains">Where several datagrams may come as one message: what is received goes there first. Null: each comes by itself.</param>
+    internal int Receive(Kernel kernel, int fd, ReceivedTrains? trains = null)
     {
         MessageEntry* entries = Entries;
         IoVector* vectors = Vectors;
@@ -236,6 +239,8 @@ public sealed unsafe class DatagramBatch : IDisposable
         }
 
         _used = _count = 0;
+        if (trains != null)
+            return TakeFrom(trains, kernel, fd);
         int result;
         do
             result = kernel.ReceiveMessages(fd, entries, (uint)Capacity, MessageFlags.DontWait);
@@ -255,6 +260,32 @@ public sealed unsafe class DatagramBatch : IDisposable
         return result;
     }
 
+    // What is there of messages received before, else of those that one call receives now.
+    private int TakeFrom(ReceivedTrains trains, Kernel kernel, int fd)
+    {
+        Bytes = 0;
+        int result = trains.Fill(kernel, fd);
+        if (result < 0)
+            return result;
+        while (_count < Capacity && !trains.IsEmpty)
+        {
+            ReadOnlySpan<byte> datagram = trains.Next(out ReadOnlySpan<byte> address, out _);
+            int length = Math.Min(datagram.Length, DatagramSize);
+            datagram[..length].CopyTo(new Span<byte>(Vectors[_count].Base, DatagramSize));
+            SetLength(_count, length);
+            ref MessageHeader header = ref Entries[_count].Header;
+            if (length < datagram.Length)
+                header.Flags = MessageFlags.Truncated;
+            address.CopyTo(new Span<byte>(AddressAt(_count), AddressRoom));
+            header.NameLength = (uint)address.Length;
+            header.Name = address.IsEmpty ? null : AddressAt(_count);
+            Bytes += length;
+            _count++;
+        }
+
+        return _used = _count;
+    }
+
     /// <summary>To be sent from the first on.</summary>
     internal void BeginSend()
     {
@@ -270,15 +301,23 @@ public sealed unsafe class DatagramBatch : IDisposable
     /// </param>
     internal int Send(Kernel kernel, int fd, ref int mostSegment)
     {
-        DatagramTrains trains = _trains ??= new DatagramTrains(Capacity);
         int bytes = 0;
         while (Sent < _count)
         {
-            int messages = trains.Compose(Entries + Sent, _count - Sent, mostSegment);
-            int result = kernel.SendMessages(fd, trains.Entries, (uint)messages, MessageFlags.DontWait | MessageFlags.NoSignal);
+            MessageEntry* entries = Entries + Sent;
+            int messages = _count - Sent;
+            // Where nothing is to be put together (unix sockets never), the entries go as they are.
+            DatagramTrains? trains = mostSegment > 0 ? _trains ??= new DatagramTrains(Capacity) : null;
+            if (trains != null)
+            {
+                messages = trains.Compose(entries, messages, mostSegment);
+                entries = trains.Entries;
+            }
+
+            int result = kernel.SendMessages(fd, entries, (uint)messages, MessageFlags.DontWait | MessageFlags.NoSignal);
             if (result == -(int)Errno.EINTR)
                 continue;
-            if (result < 0 && trains.CountOf(0) > 1 && IsAboutSegments((Errno)(-result)))
+            if (result < 0 && trains?.CountOf(0) > 1 && IsAboutSegments((Errno)(-result)))
             {
                 mostSegment = LengthOf(Sent) - 1;
                 continue;
@@ -288,8 +327,8 @@ public sealed unsafe class DatagramBatch : IDisposable
                 return result;
             for (int i = 0; i < result; i++)
             {
-                bytes += (int)trains.Entries[i].Length;
-                Sent += trains.CountOf(i);
+                bytes += (int)entries[i].Length;
+                Sent += trains?.CountOf(i) ?? 1;
             }
         }
 

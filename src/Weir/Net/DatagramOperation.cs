@@ -22,7 +22,11 @@ internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, boo
 {
     private const EpollEvents AlwaysReported = EpollEvents.Err | EpollEvents.Hup;
 
+    /// <summary>sendmsg(2) with credentials, which fails for reasons of its own.</summary>
+    internal const string SendCredentialsName = "sendmsg(SCM_CREDENTIALS)";
+
     private DatagramCall _call;
+    private bool _namesSender;
     private Memory<byte> _data;
     private SocketAddress? _address;
     private AncillaryData? _ancillary;
@@ -36,6 +40,9 @@ internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, boo
     /// <summary>Flags of the last datagram received.</summary>
     internal MessageFlags Flags { get; set; }
 
+    /// <summary>Where several datagrams may come as one message: what was received so. Null: each comes by itself.</summary>
+    internal ReceivedTrains? Trains { get; init; }
+
     /// <summary>How many datagrams of a batch have been sent.</summary>
     internal int Sent => _batch?.Sent ?? 0;
 
@@ -46,6 +53,7 @@ internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, boo
         _data = MemoryMarshal.AsMemory(data); // of what is sent the kernel only reads
         _address = address;
         _ancillary = ancillary;
+        _namesSender = call == DatagramCall.SendMessage && ancillary is { NamesSender: true };
         _batch = batch;
         if (batch != null)
             batch.IsInUse = true;
@@ -55,7 +63,8 @@ internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, boo
     internal bool Begin(ulong token)
     {
         // As a rule there is something, or room, and no wait is needed.
-        if (Queue.HasBudget && (Driver.Readiness(token, EpollEvents.None) & (Direction | AlwaysReported)) != 0)
+        bool isHeld = Trains is { IsEmpty: false }; // whatever the budget: the kernel may never say again that there is something
+        if (isHeld || (Queue.HasBudget && (Driver.Readiness(token, EpollEvents.None) & (Direction | AlwaysReported)) != 0))
         {
             int result = CallNow(token);
             if (result != -(int)Errno.EAGAIN)
@@ -85,9 +94,8 @@ internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, boo
         MessageFlags flags = MessageFlags.None;
         int result = _call switch
         {
-            DatagramCall.Receive => DatagramCalls.Receive(loop.Kernel, fd, _data.Span, out flags),
-            DatagramCall.ReceiveMessage => DatagramCalls.ReceiveMessage(loop.Kernel, fd, _data.Span, _address, _ancillary, out flags),
-            DatagramCall.ReceiveBatch => _batch!.Receive(loop.Kernel, fd),
+            DatagramCall.Receive or DatagramCall.ReceiveMessage => ReceiveNow(_call, fd, _data.Span, _address, _ancillary, out flags),
+            DatagramCall.ReceiveBatch => _batch!.Receive(loop.Kernel, fd, Trains),
             DatagramCall.Send => DatagramCalls.Send(loop.Kernel, fd, _data.Span),
             DatagramCall.SendMessage => DatagramCalls.SendMessage(loop.Kernel, fd, _data.Span, _address, _ancillary),
             _ => _batch!.Send(loop.Kernel, fd, ref _mostSegment),
@@ -96,6 +104,16 @@ internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, boo
         if (result >= 0)
             Queue.Spend(_batch == null ? result : _batch.Bytes);
         return result;
+    }
+
+    /// <summary>Receives one datagram that is there.</summary>
+    internal int ReceiveNow(DatagramCall call, int fd, Span<byte> buffer, SocketAddress? from, AncillaryData? ancillary, out MessageFlags flags)
+    {
+        if (Trains != null)
+            return Trains.Receive(loop.Kernel, fd, buffer, from, ancillary, out flags);
+        return call == DatagramCall.Receive
+            ? DatagramCalls.Receive(loop.Kernel, fd, buffer, out flags)
+            : DatagramCalls.ReceiveMessage(loop.Kernel, fd, buffer, from, ancillary, out flags);
     }
 
     // The kernel was not ready: forget what was known, errors too, for they were told or are gone. A negated errno: it cannot be watched.
@@ -153,7 +171,7 @@ internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, boo
     internal Exception Failure(int result, int fd, CancellationToken cancellation = default)
         => (Errno)(-result) is Errno.ECANCELED or IoDriver.Closed or Errno.EBUSY
             ? ToException(Kind, result, fd, cancellation)
-            : new KernelException(Name(_call), fd, (Errno)(-result));
+            : new KernelException(_namesSender ? SendCredentialsName : Name(_call), fd, (Errno)(-result));
 
     internal static string Name(DatagramCall call) => call switch
     {

@@ -28,7 +28,7 @@ public sealed partial class DatagramSocket
         ArgumentNullException.ThrowIfNull(batch);
         IsIdle(_reader);
         batch.ThrowIfInUse();
-        int result = batch.Receive(_loop.Kernel, OpenDescriptor);
+        int result = batch.Receive(_loop.Kernel, OpenDescriptor, _reader.Trains);
         if (result < 0)
             return result == -(int)Errno.EAGAIN ? false : throw new KernelException("recvmmsg", FileDescriptor, (Errno)(-result));
         _loop.Queue.Spend(batch.Bytes);

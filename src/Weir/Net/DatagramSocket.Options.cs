@@ -70,6 +70,24 @@ public sealed partial class DatagramSocket
         set => SetOption(SocketLevel.Socket, SocketOption.SocketTimestampNanoseconds, value ? 1 : 0);
     }
 
+    /// <summary>
+    /// SO_PASSCRED of unix(7): whether received datagrams come with who sent them (<see cref="ProcessCredentials.TryFind"/>). Off from the start.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">Set on a socket that is no unix socket.</exception>
+    public bool PassCredentials
+    {
+        get => Domain == SocketDomain.Unix && GetOption(SocketLevel.Socket, SocketOption.SocketPassCredentials) != 0;
+        set
+        {
+            if (Domain != SocketDomain.Unix)
+                throw new InvalidOperationException("Only unix sockets know which process sends.");
+            SetOption(SocketLevel.Socket, SocketOption.SocketPassCredentials, value ? 1 : 0);
+        }
+    }
+
+    /// <summary>Whether datagrams may be received several as one message, which is taken apart here: <see cref="DatagramOptions.ReceivesTrains"/>.</summary>
+    public bool ReceivesTrains => _reader.Trains != null;
+
     // Multicast
 
     /// <summary>How many routers a datagram to a group may pass; the system's default is 1, the own network. IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS.</summary>

@@ -4,9 +4,6 @@ namespace Weir.Net;
 
 public sealed partial class DatagramSocket
 {
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(1);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(50);
-
     private bool _isSendingAgain;
 
     /// <summary>
@@ -72,7 +69,7 @@ public sealed partial class DatagramSocket
     {
         CheckRoom(receivedAddress);
         IsIdle(_reader);
-        int result = DatagramCalls.ReceiveMessage(_loop.Kernel, OpenDescriptor, buffer, receivedAddress, null, out MessageFlags flags);
+        int result = _reader.ReceiveNow(DatagramCall.ReceiveMessage, OpenDescriptor, buffer, receivedAddress, null, out MessageFlags flags);
         return Received(result, flags, DatagramCall.ReceiveMessage, out bytesReceived);
     }
 
@@ -81,7 +78,7 @@ public sealed partial class DatagramSocket
     public bool TryReceive(Span<byte> buffer, out int bytesReceived)
     {
         IsIdle(_reader);
-        int result = DatagramCalls.Receive(_loop.Kernel, OpenDescriptor, buffer, out MessageFlags flags);
+        int result = _reader.ReceiveNow(DatagramCall.Receive, OpenDescriptor, buffer, null, null, out MessageFlags flags);
         return Received(result, flags, DatagramCall.Receive, out bytesReceived);
     }
 
@@ -151,7 +148,9 @@ public sealed partial class DatagramSocket
     /// <param name="to">Where it goes; null: to the peer that the socket is connected to.</param>
     /// <param name="ancillary">The control messages.</param>
     /// <param name="cancellationToken">Ends the wait for room.</param>
-    /// <exception cref="KernelException">As of SendToAsync, and EINVAL: a control message that this kind of socket does not take.</exception>
+    /// <exception cref="KernelException">
+    /// As of SendToAsync, and EINVAL: a control message that this kind of socket does not take; EPERM, ESRCH: credentials that this process may not claim.
+    /// </exception>
     public ValueTask SendMessageAsync(ReadOnlyMemory<byte> buffer, SocketAddress? to, AncillaryData ancillary, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(ancillary);
@@ -207,7 +206,7 @@ public sealed partial class DatagramSocket
         _isSendingAgain = true;
         try
         {
-            TimeSpan pause = FirstPause;
+            BackOff pauses = BackOff.FullUnixPeer;
             // With no budget left it gives way.
             if (!_loop.Queue.HasBudget)
                 await EventLoop.Yield();
@@ -216,10 +215,9 @@ public sealed partial class DatagramSocket
             {
                 // While it makes progress the receiver is at work.
                 if (_writer.Sent > sent)
-                    pause = FirstPause;
+                    pauses.Reset();
                 sent = _writer.Sent;
-                await _loop.Delay(pause, cancellationToken);
-                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+                await _loop.Delay(pauses.Next(), cancellationToken);
             }
 
             if (result < 0)

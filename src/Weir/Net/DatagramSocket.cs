@@ -23,11 +23,11 @@ public sealed partial class DatagramSocket : IDisposable
     private readonly DatagramOperation _writer;
     private string? _path;
 
-    private DatagramSocket(EventLoop loop, int fd, SocketDomain domain, string? path)
+    private DatagramSocket(EventLoop loop, int fd, SocketDomain domain, string? path, bool receivesTrains)
     {
         _loop = loop;
         Domain = domain;
-        _reader = new DatagramOperation(loop, domain, writes: false);
+        _reader = new DatagramOperation(loop, domain, writes: false) { Trains = receivesTrains && domain != SocketDomain.Unix ? new ReceivedTrains() : null };
         _writer = new DatagramOperation(loop, domain, writes: true);
         // Watched for room only while a send waits: each datagram that leaves would be an event else.
         _token = loop.Driver.Register(fd, DescriptorKind.Other, EpollEvents.In, EpollEvents.In | EpollEvents.Out);
@@ -51,7 +51,7 @@ public sealed partial class DatagramSocket : IDisposable
             throw new ArgumentOutOfRangeException(nameof(domain), domain, "Datagrams are of the families Inet, Inet6 and Unix.");
         EventLoop loop = EventLoop.Required;
         int fd = OpenDescriptorOf(loop.Kernel, domain, options ?? new DatagramOptions());
-        return Taken(loop, fd, domain, null);
+        return Taken(loop, fd, domain, null, options is { ReceivesTrains: true });
     }
 
     /// <summary>Makes a socket with an address on the current loop.</summary>
@@ -82,7 +82,7 @@ public sealed partial class DatagramSocket : IDisposable
             throw;
         }
 
-        return Taken(loop, fd, address.Domain, path);
+        return Taken(loop, fd, address.Domain, path, options.ReceivesTrains);
     }
 
     /// <summary>Two connected unix sockets on the current loop.</summary>
@@ -114,12 +114,62 @@ public sealed partial class DatagramSocket : IDisposable
         }
     }
 
+    /// <summary>
+    /// Takes over a datagram socket that something else made, bound, connected, both or neither, as socket activation hands over
+    /// (<see cref="InheritedDescriptors"/>) or another process sends it, on the current loop. It is made non-blocking and close-on-exec, and is this
+    /// socket's from here on. The path of a unix one stays when it is disposed: who made it removes it.
+    /// </summary>
+    /// <param name="fileDescriptor">A UDP or unix socket.</param>
+    /// <exception cref="KernelException">ENOTSOCK: not a socket; EBADF: not open; ENOSPC: the loop has no room. It is then still the caller's.</exception>
+    /// <exception cref="ArgumentException">Not a socket of datagrams, or of another family. It is then still the caller's.</exception>
+    public static DatagramSocket FromDescriptor(int fileDescriptor)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(fileDescriptor);
+        EventLoop loop = EventLoop.Required;
+        (SocketDomain domain, SocketKind type) = SocketCalls.Describe(loop.Kernel, fileDescriptor);
+        if (type != SocketKind.Datagram || domain is not (SocketDomain.Inet or SocketDomain.Inet6 or SocketDomain.Unix))
+        {
+            throw new ArgumentException(
+                $"fd {fileDescriptor} is no datagram socket, UDP or unix: getsockopt says {type} (SO_TYPE) and {domain} (SO_DOMAIN); for streams use Connection.FromDescriptor or Listener.FromDescriptor.",
+                nameof(fileDescriptor));
+        }
+
+        SocketCalls.MakeOurs(loop.Kernel, fileDescriptor);
+        return new DatagramSocket(loop, fileDescriptor, domain, null, ReceivesTrainsAlready(loop.Kernel, fileDescriptor, domain));
+    }
+
+    // Kernels that cannot be asked have no trains.
+    private static unsafe bool ReceivesTrainsAlready(Kernel kernel, int fd, SocketDomain domain)
+    {
+        int value = 0;
+        uint length = sizeof(int);
+        return domain != SocketDomain.Unix && kernel.GetSockOpt(fd, SocketLevel.Udp, SocketOption.UdpReceiveSegment, &value, &length) >= 0 && value != 0;
+    }
+
+    /// <summary>
+    /// Gives the descriptor back to the caller, who owns it from here on, and the path of a unix one with it; operations in progress end as if it were
+    /// closed. Nothing that was received is lost.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">
+    /// Datagrams that came together (<see cref="DatagramOptions.ReceivesTrains"/>) were not all received yet: receive them with <see cref="TryReceive"/> first.
+    /// </exception>
+    public int ReleaseDescriptor()
+    {
+        RequireLoop();
+        int fd = OpenDescriptor;
+        if (_reader.Trains is { IsEmpty: false })
+            throw new InvalidOperationException($"fd {fd}: datagrams that were received already would be lost; receive them with TryReceive first.");
+        Interlocked.Exchange(ref _path, null); // as RemovePath: Dispose may come from any thread
+        _loop.Driver.Unregister(_token);
+        return fd;
+    }
+
     // Takes over the descriptor; if the loop cannot take it, it is closed.
-    private static DatagramSocket Taken(EventLoop loop, int fd, SocketDomain domain, string? path)
+    private static DatagramSocket Taken(EventLoop loop, int fd, SocketDomain domain, string? path, bool receivesTrains = false)
     {
         try
         {
-            return new DatagramSocket(loop, fd, domain, path);
+            return new DatagramSocket(loop, fd, domain, path, receivesTrains);
         }
         catch
         {
@@ -142,6 +192,8 @@ public sealed partial class DatagramSocket : IDisposable
                 Set(options.ReuseAddress, SocketOption.SocketReuseAddress);
                 Set(options.ReusePort, SocketOption.SocketReusePort);
                 Set(options.Broadcast, SocketOption.SocketBroadcast);
+                if (options.ReceivesTrains)
+                    SocketCalls.SetOption(kernel, fd, SocketLevel.Udp, SocketOption.UdpReceiveSegment, 1);
             }
 
             if (domain == SocketDomain.Inet6)
@@ -173,6 +225,9 @@ public sealed partial class DatagramSocket : IDisposable
     /// <summary>The peer that it is connected to; null for an unnamed unix socket.</summary>
     /// <exception cref="KernelException">ENOTCONN: to nobody.</exception>
     public EndPoint? RemoteEndPoint => SocketCalls.RemoteEndPoint(_loop.Kernel, OpenDescriptor);
+
+    /// <summary>Whether it is connected to a peer. One that was taken over may be.</summary>
+    public bool IsConnected => SocketCalls.IsConnected(_loop.Kernel, OpenDescriptor);
 
     /// <summary>An address with room for those of this socket's family, to receive with.</summary>
     public SocketAddress CreateAddress() => Domain switch

@@ -14,7 +14,7 @@ public enum InheritedDescriptorKind
     /// <summary>A stream socket that does not: for <see cref="Connection.FromDescriptor"/>.</summary>
     Connection,
 
-    /// <summary>A datagram socket.</summary>
+    /// <summary>A datagram socket: for <see cref="DatagramSocket.FromDescriptor"/>.</summary>
     Datagram,
 
     /// <summary>A socket of another kind (SOCK_SEQPACKET, SOCK_RAW).</summary>

@@ -10,9 +10,6 @@ namespace Weir.Net;
 /// </remarks>
 public sealed class Listener : IDisposable
 {
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(10);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
-
     private readonly EventLoop _loop;
     private readonly ulong _token;
     private readonly IoOperation _accept;
@@ -108,8 +105,7 @@ public sealed class Listener : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(fileDescriptor);
         EventLoop loop = EventLoop.Required;
         Kernel kernel = loop.Kernel;
-        var domain = (SocketDomain)SocketCalls.GetOption(kernel, fileDescriptor, SocketLevel.Socket, SocketOption.SocketDomain);
-        var type = (SocketKind)SocketCalls.GetOption(kernel, fileDescriptor, SocketLevel.Socket, SocketOption.SocketType);
+        (SocketDomain domain, SocketKind type) = SocketCalls.Describe(kernel, fileDescriptor);
         if (type != SocketKind.Stream || domain is not (SocketDomain.Inet or SocketDomain.Inet6 or SocketDomain.Unix))
             throw new ArgumentException($"fd {fileDescriptor} is no stream socket, TCP or unix.", nameof(fileDescriptor));
         if (SocketCalls.GetOption(kernel, fileDescriptor, SocketLevel.Socket, SocketOption.SocketAcceptConnections) == 0)
@@ -127,15 +123,14 @@ public sealed class Listener : IDisposable
     {
         if (!_loop.IsCurrent)
             throw new InvalidOperationException("A listener accepts on the thread of its loop; post to the loop from elsewhere.");
-        TimeSpan pause = FirstPause;
+        BackOff pauses = BackOff.Shortage;
         while (true)
         {
             int result = await AcceptDescriptor(cancellationToken);
             if (result >= 0 && TryTake(result) is { } connection)
                 return connection;
             Pauses++;
-            await Pause(pause, cancellationToken);
-            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+            await Pause(pauses.Next(), cancellationToken);
         }
     }
 

@@ -55,6 +55,18 @@ internal static unsafe class SocketCalls
         return address.ToEndPoint();
     }
 
+    internal static bool IsConnected(Kernel kernel, int fd)
+    {
+        RawSocketAddress address = RawSocketAddress.Empty;
+        int result = kernel.GetPeerName(fd, address.Pointer, &address.Length);
+        return result >= 0 || (result == -(int)Errno.ENOTCONN ? false : throw new KernelException("getpeername", fd, (Errno)(-result)));
+    }
+
+    /// <summary>What a socket is that something else has opened.</summary>
+    /// <exception cref="KernelException">ENOTSOCK, EBADF.</exception>
+    internal static (SocketDomain Domain, SocketKind Kind) Describe(Kernel kernel, int fd)
+        => ((SocketDomain)GetOption(kernel, fd, SocketLevel.Socket, SocketOption.SocketDomain), (SocketKind)GetOption(kernel, fd, SocketLevel.Socket, SocketOption.SocketType));
+
     /// <summary>Makes a socket that something else has opened non-blocking and close-on-exec.</summary>
     internal static void MakeOurs(Kernel kernel, int fd)
     {

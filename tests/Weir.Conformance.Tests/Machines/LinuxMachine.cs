@@ -221,6 +221,15 @@ public sealed unsafe partial class LinuxMachine : Machine
         return process;
     }
 
+    // By the bare calls, which change one thread alone; libc's would change all.
+    private protected override void ChangeUser(uint user, uint group)
+    {
+        bool isX64 = System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.X64;
+        nint setUser = isX64 ? 117 : 147, setGroup = isX64 ? 119 : 149;
+        if (Native.syscall(setGroup, (nint)group, (nint)group, (nint)group, 0, 0, 0) != 0 || Native.syscall(setUser, (nint)user, (nint)user, (nint)user, 0, 0, 0) != 0)
+            Fail("another user cannot be had");
+    }
+
     // Files
 
     private protected override int OpenUnpollable(UnpollableFile file)

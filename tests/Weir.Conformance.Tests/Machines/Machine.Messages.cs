@@ -115,6 +115,22 @@ public abstract unsafe partial class Machine
         return Call($"recvmsg({fd}, room {controlRoom}) {message.Flags}, {message.ControlLength} bytes: {Shown(reader)}", result);
     }
 
+    /// <summary>recvmsg(2) of up to so many bytes, with the control messages.</summary>
+    public Outcome ReceiveTrain(Fd fd, int length)
+    {
+        byte[] bytes = GC.AllocateArray<byte>(length, pinned: true);
+        byte* control = stackalloc byte[256];
+        fixed (byte* first = bytes)
+        {
+            var vector = new IoVector { Base = first, Length = (nuint)length };
+            var message = new MessageHeader { Vectors = &vector, VectorCount = 1, Control = control, ControlLength = 256 };
+            nint result = Kernel.ReceiveMessage(fd.Number, &message, MessageFlags.None);
+            var reader = new ControlMessageReader(new ReadOnlySpan<byte>(control, result < 0 ? 0 : (int)message.ControlLength));
+            string text = Encoding.ASCII.GetString(bytes, 0, (int)Math.Clamp(result, 0, 40));
+            return Call($"recvmsg({fd}, {length}) {(result < 0 ? "" : message.Flags)} '{text}': {Shown(reader)}", result);
+        }
+    }
+
     private static string Shown(ControlMessageReader messages)
     {
         var text = new StringBuilder();

@@ -19,6 +19,7 @@ internal static unsafe class Native
     internal const int WaitExited = 4;
     internal const int WaitKeep = 0x1000000; // WNOWAIT
 
+    [DllImport(Name)] internal static extern uint geteuid();
     [DllImport(Name)] internal static extern int gettid();
     [DllImport(Name)] internal static extern nint pthread_self();
     [DllImport(Name)] internal static extern int pthread_kill(nint thread, int signal);

@@ -184,6 +184,8 @@ public sealed unsafe class SimMachine : Machine
 
     private protected override int ReapChild(int process) => Math.Min(Process.WaitFor(process, out _), 0);
 
+    private protected override void ChangeUser(uint user, uint group) => Process.SetUser(user, group);
+
     // Files
 
     private protected override int OpenUnpollable(UnpollableFile file)

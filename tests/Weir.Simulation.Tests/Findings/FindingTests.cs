@@ -43,5 +43,19 @@ public abstract class FindingTests
         return null;
     }
 
+    /// <summary>A reader on edges with a small buffer: waits for an event, then reads 4 bytes, once or until there is nothing; how many came.</summary>
+    private protected static long ReadAfterEvent(Raw raw, int epoll, int fd, bool untilEmpty)
+    {
+        raw.Wait(epoll);
+        long count, total = 0;
+        do
+        {
+            count = raw.Read(fd, 4);
+            total += Math.Max(count, 0);
+        }
+        while (untilEmpty && count > 0);
+        return total;
+    }
+
     private protected static SimOptions Watching(SimDetectors detectors) => new() { Detect = SimDetectors.Default | detectors };
 }

@@ -11,17 +11,7 @@ public class StalledEdgeTests : FindingTests
             int epoll = raw.Epoll();
             raw.Add(epoll, one, Raw.In | Raw.EdgeTriggered);
             for (long left = 16; left > 0;)
-            {
-                raw.Wait(epoll);
-                long count;
-                do
-                {
-                    count = raw.Read(one, 4);
-                    left -= Math.Max(count, 0);
-                }
-                while (untilEmpty && count > 0);
-            }
-
+                left -= ReadAfterEvent(raw, epoll, one, untilEmpty);
             raw.Close(epoll, one);
         });
         sim.Thread("writer", () =>

@@ -16,14 +16,7 @@ public class StrictEdgeTests : FindingTests
             raw.Add(epoll, one, Raw.In | Raw.EdgeTriggered);
             for (long left = 16; left > 0;)
             {
-                raw.Wait(epoll);
-                long count;
-                do
-                {
-                    count = raw.Read(one, 4);
-                    left -= Math.Max(count, 0);
-                }
-                while (untilEmpty && count > 0);
+                left -= ReadAfterEvent(raw, epoll, one, untilEmpty);
                 raw.Signal(turn);
                 if (!untilEmpty && left <= 4)
                     left -= raw.Read(one, 4); // the one that is still there

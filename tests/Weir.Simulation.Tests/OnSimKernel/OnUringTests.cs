@@ -43,7 +43,18 @@ public class FdWatcherByNumberTestsOnUringStepped : FdWatcherByNumberTestsOnUrin
     protected override TestBed MakeBed() => new SteppedUringBed();
 }
 
+[Stepped]
+public class FdWatcherClosingByNumberTestsOnUringStepped : FdWatcherClosingByNumberTestsOnUring
+{
+    protected override TestBed MakeBed() => new SteppedUringBed();
+}
+
 public class FdWatcherByNumberTestsOnUringLive : FdWatcherByNumberTestsOnUring
+{
+    protected override TestBed MakeBed() => new LiveUringBed();
+}
+
+public class FdWatcherClosingByNumberTestsOnUringLive : FdWatcherClosingByNumberTestsOnUring
 {
     protected override TestBed MakeBed() => new LiveUringBed();
 }
@@ -54,7 +65,18 @@ public class FdWatcherByHandleTestsOnUringStepped : FdWatcherByHandleTestsOnUrin
     protected override TestBed MakeBed() => new SteppedUringBed();
 }
 
+[Stepped]
+public class FdWatcherClosingByHandleTestsOnUringStepped : FdWatcherClosingByHandleTestsOnUring
+{
+    protected override TestBed MakeBed() => new SteppedUringBed();
+}
+
 public class FdWatcherByHandleTestsOnUringLive : FdWatcherByHandleTestsOnUring
+{
+    protected override TestBed MakeBed() => new LiveUringBed();
+}
+
+public class FdWatcherClosingByHandleTestsOnUringLive : FdWatcherClosingByHandleTestsOnUring
 {
     protected override TestBed MakeBed() => new LiveUringBed();
 }
@@ -114,7 +136,18 @@ public class EventLoopRunTestsOnUringStepped : EventLoopRunTestsOnUring
     }
 }
 
+[Stepped]
+public class EventLoopStopTestsOnUringStepped : EventLoopStopTestsOnUring
+{
+    protected override TestBed MakeBed() => new SteppedUringBed();
+}
+
 public class EventLoopRunTestsOnUringLive : EventLoopRunTestsOnUring
+{
+    protected override TestBed MakeBed() => new LiveUringBed();
+}
+
+public class EventLoopStopTestsOnUringLive : EventLoopStopTestsOnUring
 {
     protected override TestBed MakeBed() => new LiveUringBed();
 }
@@ -211,7 +244,18 @@ public class ConnectionTestsOnUringStepped : ConnectionTestsOnUring
     protected override TestBed MakeBed() => new SteppedUringBed();
 }
 
+[Stepped]
+public class ConnectionEndTestsOnUringStepped : ConnectionEndTestsOnUring
+{
+    protected override TestBed MakeBed() => new SteppedUringBed();
+}
+
 public class ConnectionTestsOnUringLive : ConnectionTestsOnUring
+{
+    protected override TestBed MakeBed() => new LiveUringBed();
+}
+
+public class ConnectionEndTestsOnUringLive : ConnectionEndTestsOnUring
 {
     protected override TestBed MakeBed() => new LiveUringBed();
 }

@@ -68,3 +68,54 @@ public class DatagramMulticastTestsLive : DatagramMulticastTests
     {
     }
 }
+
+[Stepped]
+public class DatagramDescriptorTestsStepped : DatagramDescriptorTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class DatagramDescriptorTestsLive : DatagramDescriptorTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class DatagramDescriptorTestsOnUringStepped : DatagramDescriptorTestsOnUring
+{
+    protected override TestBed MakeBed() => new SteppedUringBed();
+}
+
+[Stepped]
+public class CredentialPassingTestsStepped : CredentialPassingTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class CredentialPassingTestsLive : CredentialPassingTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class CredentialPassingTestsOnUringStepped : CredentialPassingTestsOnUring
+{
+    protected override TestBed MakeBed() => new SteppedUringBed();
+}
+
+[Stepped]
+public class DatagramTrainTestsStepped : DatagramTrainTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
+public class DatagramTrainTestsLive : DatagramTrainTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+[Stepped]
+public class DatagramTrainTestsOnUringStepped : DatagramTrainTestsOnUring
+{
+    protected override TestBed MakeBed() => new SteppedUringBed();
+}

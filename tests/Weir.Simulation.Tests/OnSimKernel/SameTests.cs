@@ -12,7 +12,18 @@ public class EventLoopRunTestsStepped : EventLoopRunTests
     protected override TestBed MakeBed() => new SteppedBed();
 }
 
+[Stepped]
+public class EventLoopStopTestsStepped : EventLoopStopTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
 public class EventLoopRunTestsLive : EventLoopRunTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+public class EventLoopStopTestsLive : EventLoopStopTests
 {
     protected override TestBed MakeBed() => new LiveBed();
 }
@@ -230,7 +241,18 @@ public class ConnectionTestsStepped : ConnectionTests
     protected override TestBed MakeBed() => new SteppedBed();
 }
 
+[Stepped]
+public class ConnectionEndTestsStepped : ConnectionEndTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
 public class ConnectionTestsLive : ConnectionTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+public class ConnectionEndTestsLive : ConnectionEndTests
 {
     protected override TestBed MakeBed() => new LiveBed();
 }
@@ -288,7 +310,18 @@ public class FdWatcherByNumberTestsStepped : FdWatcherByNumberTests
     protected override TestBed MakeBed() => new SteppedBed();
 }
 
+[Stepped]
+public class FdWatcherClosingByNumberTestsStepped : FdWatcherClosingByNumberTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
 public class FdWatcherByNumberTestsLive : FdWatcherByNumberTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+public class FdWatcherClosingByNumberTestsLive : FdWatcherClosingByNumberTests
 {
     protected override TestBed MakeBed() => new LiveBed();
 }
@@ -299,7 +332,18 @@ public class FdWatcherByHandleTestsStepped : FdWatcherByHandleTests
     protected override TestBed MakeBed() => new SteppedBed();
 }
 
+[Stepped]
+public class FdWatcherClosingByHandleTestsStepped : FdWatcherClosingByHandleTests
+{
+    protected override TestBed MakeBed() => new SteppedBed();
+}
+
 public class FdWatcherByHandleTestsLive : FdWatcherByHandleTests
+{
+    protected override TestBed MakeBed() => new LiveBed();
+}
+
+public class FdWatcherClosingByHandleTestsLive : FdWatcherClosingByHandleTests
 {
     protected override TestBed MakeBed() => new LiveBed();
 }

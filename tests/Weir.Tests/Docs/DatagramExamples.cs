@@ -128,6 +128,32 @@ public class DatagramExamples
     });
 
     [Fact]
+    public void Rows_of_datagrams_come_together() => EventLoop.Run(async () =>
+    {
+        var address = new IPEndPoint(IPAddress.Loopback, 0);
+        using DatagramSocket socket = DatagramSocket.Bind(address, new DatagramOptions { ReceivesTrains = true });
+        using DatagramSocket sender = DatagramSocket.Bind(address);
+        using DatagramBatch sent = new(64, 100), received = new(100, 100);
+        SocketAddress target = socket.LocalEndPoint!.Serialize();
+        for (int i = 0; i < 64; i++)
+            sent.Add(100, target);
+        await sender.SendBatchAsync(sent);
+        Assert.Equal(64, await socket.ReceiveBatchAsync(received));
+    });
+
+    [Fact]
+    public void A_descriptor_goes_out_and_comes_in() => EventLoop.Run(async () =>
+    {
+        DatagramSocket bound = DatagramSocket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        int fd = bound.ReleaseDescriptor(); // ours now, and so is closing it
+        using DatagramSocket socket = DatagramSocket.FromDescriptor(fd); // non-blocking, close-on-exec, on this loop
+        bool answersOnePeer = socket.IsConnected;
+        Assert.False(answersOnePeer);
+        await socket.SendToAsync("to itself"u8.ToArray(), socket.LocalEndPoint!);
+        Assert.Equal(9, await socket.ReceiveAsync(new byte[16]));
+    });
+
+    [Fact]
     public void Groups() => EventLoop.Run(async () =>
     {
         const int loopback = 1;

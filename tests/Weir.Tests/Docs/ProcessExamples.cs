@@ -127,6 +127,21 @@ public class ProcessExamples
     }
 
     [Fact]
+    public void A_sender_says_who_it_is() => EventLoop.Run(async () =>
+    {
+        (Connection here, Connection there) = Connection.CreatePair();
+        using Connection first = here, second = there;
+        ProcessCredentials sender = here.PeerCredentials; // of a pair of one's own: oneself
+        byte[] bytes = new byte[100];
+        int[] descriptors = [];
+
+        there.PassCredentials = true; // what comes is to say who sent it
+        await here.SendCredentialsAsync("a line of a log"u8.ToArray(), sender);
+        ReceivedDescriptors line = await there.ReceiveDescriptorsAsync(bytes, descriptors); // line.Credentials: sender
+        Assert.Equal((15, sender), (line.Bytes, line.Credentials));
+    });
+
+    [Fact]
     public void A_service_takes_over_what_it_was_given_and_says_that_it_is_ready()
     {
         EventLoop.Run(async () =>

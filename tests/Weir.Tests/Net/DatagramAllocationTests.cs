@@ -110,6 +110,28 @@ public class DatagramAllocationTests : DatagramTestBase
         });
     });
 
+    [Fact]
+    public void Trains_in_batches_and_one_by_one() => Run(async () =>
+    {
+        using DatagramSocket receiver = Bound("v4", new DatagramOptions { ReceivesTrains = true }), sender = Bound("v4");
+        using DatagramBatch sent = new(8, 64), received = new(3, 64);
+        SocketAddress to = AddressOf(receiver), from = receiver.CreateAddress();
+        byte[] buffer = new byte[64];
+        for (int i = 0; i < sent.Capacity; i++)
+            sent.Add(64, to);
+        await AssertNone(async count =>
+        {
+            for (int i = 0; i < count; i++)
+            {
+                ValueTask<int> receive = receiver.ReceiveFromAsync(buffer, from);
+                await sender.SendBatchAsync(sent);
+                await receive;
+                for (int left = sent.Capacity - 1; left > 0;)
+                    left -= await receiver.ReceiveBatchAsync(received);
+            }
+        });
+    });
+
     private static async Task AssertNone(Func<int, ValueTask> work)
     {
         await work(WarmUps);

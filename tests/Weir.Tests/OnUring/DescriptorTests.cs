@@ -7,6 +7,11 @@ public class DescriptorPassingTestsOnUring : DescriptorPassingTests
     protected override TestBed MakeBed() => new UringBed();
 }
 
+public class CredentialPassingTestsOnUring : CredentialPassingTests
+{
+    protected override TestBed MakeBed() => new UringBed();
+}
+
 public class ChildProcessTestsOnUring : ChildProcessTests
 {
     protected override TestBed MakeBed() => new UringBed();

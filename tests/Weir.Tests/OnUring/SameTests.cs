@@ -28,6 +28,11 @@ public class EventSignalTestsOnUring : EventSignalTests
 public class FdWatcherByNumberTestsOnUring : FdWatcherByNumberTests
 {
     protected override TestBed MakeBed() => new UringBed();
+}
+
+public class FdWatcherClosingByNumberTestsOnUring : FdWatcherClosingByNumberTests
+{
+    protected override TestBed MakeBed() => new UringBed();
 
     [Fact(Skip = "A poll is removed by what it was submitted as: there are no ghosts.")]
     public override void A_wait_survives_the_close_of_a_descriptor_whose_duplicate_lives()
@@ -51,6 +56,11 @@ public class FdWatcherByNumberTestsOnUring : FdWatcherByNumberTests
 }
 
 public class FdWatcherByHandleTestsOnUring : FdWatcherByHandleTests
+{
+    protected override TestBed MakeBed() => new UringBed();
+}
+
+public class FdWatcherClosingByHandleTestsOnUring : FdWatcherClosingByHandleTests
 {
     protected override TestBed MakeBed() => new UringBed();
 
@@ -145,6 +155,11 @@ public class EventLoopRunTestsOnUring : EventLoopRunTests
     }
 }
 
+public class EventLoopStopTestsOnUring : EventLoopStopTests
+{
+    protected override TestBed MakeBed() => new UringBed();
+}
+
 [Collection(Alone.Name)]
 public class EventLoopRestartTestsOnUring : EventLoopRestartTests
 {
@@ -206,11 +221,6 @@ public class ConnectionTestsOnUring : ConnectionTests
 {
     protected override TestBed MakeBed() => new UringBed();
 
-    [Fact(Skip = "What was received ahead is not unread for the kernel: the peer sees an end.")]
-    public override void Closing_with_unread_data_resets_a_unix_peer_once_after_the_data()
-    {
-    }
-
     [Fact(Skip = "About calls that this driver does not make.")]
     public override void Interrupted_calls_are_made_again()
     {
@@ -218,6 +228,16 @@ public class ConnectionTestsOnUring : ConnectionTests
 
     [Fact(Skip = "Nothing is registered, so nothing can be refused.")]
     public override void Only_stream_sockets_are_taken_over_and_what_is_refused_stays_the_callers()
+    {
+    }
+}
+
+public class ConnectionEndTestsOnUring : ConnectionEndTests
+{
+    protected override TestBed MakeBed() => new UringBed();
+
+    [Fact(Skip = "What was received ahead is not unread for the kernel: the peer sees an end.")]
+    public override void Closing_with_unread_data_resets_a_unix_peer_once_after_the_data()
     {
     }
 

@@ -43,8 +43,7 @@ internal readonly record struct UnixCredentials(int Process, uint User, uint Gro
 
     internal static readonly UnixCredentials NoPeer = new(0, uint.MaxValue, uint.MaxValue);
 
-    /// <summary>Every simulated process is run by root.</summary>
-    internal static UnixCredentials Of(int process) => new(process, 0, 0);
+    internal static UnixCredentials Of(SimKernel process) => new(process.ProcessId, process.UserId, process.GroupId);
 }
 
 /// <summary>sk_receive_queue.</summary>

@@ -9,7 +9,7 @@ internal abstract partial class UnixSocket
     protected bool IsEmbryo { get; private set; }
 
     /// <summary>unix_socketpair.</summary>
-    internal static void Pair(UnixSocket first, UnixSocket second, int process)
+    internal static void Pair(UnixSocket first, UnixSocket second, SimKernel process)
     {
         (first.Peer, second.Peer) = (second, first);
         first._peerCredentials = second._peerCredentials = UnixCredentials.Of(process);
@@ -27,7 +27,7 @@ internal abstract partial class UnixSocket
         Backlog = backlog;
         State = UnixState.Listening;
         // Whoever connects sees the credentials of the one who listens (update_peercred).
-        _peerCredentials = UnixCredentials.Of(World.CurrentThread?.Process.ProcessId ?? 0);
+        _peerCredentials = World.CurrentThread is { } thread ? UnixCredentials.Of(thread.Process) : new UnixCredentials(0, 0, 0);
         if (grows)
             PeerWait.Wake(EpollEvents.None, exclusive: 0);
         return 0;
@@ -78,7 +78,7 @@ internal abstract partial class UnixSocket
         accepted.Peer = this;
         accepted.State = UnixState.Established;
         accepted.PassesCredentials = listener.PassesCredentials;
-        accepted._peerCredentials = UnixCredentials.Of(thread.Process.ProcessId);
+        accepted._peerCredentials = UnixCredentials.Of(thread.Process);
         accepted._address = listener._address;
         accepted._node = listener._node;
         _peerCredentials = listener._peerCredentials;

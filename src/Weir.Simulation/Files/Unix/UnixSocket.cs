@@ -219,7 +219,7 @@ internal abstract partial class UnixSocket : SimSocket
     protected void AddCredentials(UnixMessage message, SimThread thread, UnixSocket other)
     {
         if (message.Credentials.Process == 0 && (PassesCredentials || other.PassesCredentials || other.IsEmbryo))
-            message.Credentials = UnixCredentials.Of(thread.Process.ProcessId);
+            message.Credentials = UnixCredentials.Of(thread.Process);
     }
 
     /// <summary>scm_recv_unix: what a message carried goes to the caller, or nowhere.</summary>

@@ -18,7 +18,7 @@ internal static class UnixSockets
         first = Make(process, kind, protocol, out int error);
         second = error < 0 ? null : Make(process.Machine, kind);
         if (error == 0)
-            UnixSocket.Pair((UnixSocket)first!, (UnixSocket)second!, process.ProcessId);
+            UnixSocket.Pair((UnixSocket)first!, (UnixSocket)second!, process);
         return error;
     }
 
