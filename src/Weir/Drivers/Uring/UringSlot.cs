@@ -44,6 +44,9 @@ internal enum UringState : ushort
 
     /// <summary>What was written is to be sent with the rest of the turn.</summary>
     SendDue = 1 << 12,
+
+    /// <summary>The kernel sends nothing of it without a copy.</summary>
+    SendsCopies = 1 << 13,
 }
 
 /// <summary>What the io_uring driver knows of a descriptor, beside its <see cref="Slot"/>.</summary>
