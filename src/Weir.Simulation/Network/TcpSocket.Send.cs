@@ -316,10 +316,11 @@ internal sealed partial class TcpSocket
     // What was sent without a copy: by the end of it, what is to be told when no packet with bytes of it is in the queue (skb_zcopy_clear).
     private readonly Queue<(long End, Action Release)> _uncopied = new();
 
-    internal override void WhenLetGo(Action release)
+    internal override bool TryTellWhenLetGo(Action release)
     {
         _uncopied.Enqueue((_writeSeq, release));
         LetGo();
+        return true;
     }
 
     private void LetGo()

@@ -138,9 +138,7 @@ public unsafe class RingBufferTests : FindingTests
             if (!waits)
                 *(byte*)memory = 1; // as if it had been copied
             for (long left = Large; left > 0; left -= raw.Read(b, 65536))
-            {
-            }
-
+                raw.Await(b, EpollEvents.In);
             Assert.Equal(0, ring.SubmitAndWait(-1));
             Assert.Equal((0, CompletionFlags.Notification), (ring.Peek(0).Result, ring.Peek(0).Flags));
             *(byte*)memory = 1;

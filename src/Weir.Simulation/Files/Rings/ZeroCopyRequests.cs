@@ -49,10 +49,10 @@ internal sealed unsafe class SendZeroCopyRequest : SendRequest
         var notice = new ZeroCopyNotice((void*)_address, _length, ToString());
         Ring.Adopt(notice, Thread, UserData);
         notice.LendMemory();
-        if (Result > 0)
-            Socket!.WhenLetGo(notice.Release);
-        else
+        if (Result <= 0)
             notice.Release();
+        else if (!Socket!.TryTellWhenLetGo(notice.Release))
+            notice.ReleaseLater();
     }
 
     protected override void OnAbandoned() => _isAbandoned = true;
@@ -74,18 +74,21 @@ internal sealed unsafe class ZeroCopyNotice(void* start, nuint length, string se
 
     internal override void LendMemory() => Lend(start, length, BufferUse.KernelReads);
 
-    /// <summary>The last packet with bytes of the buffer is gone. A network card may keep one for a little longer: how long the strategy chooses.</summary>
+    /// <summary>The last packet with bytes of the buffer is gone.</summary>
     internal void Release()
     {
         if (HasEnded || Ring.IsClosed)
             return;
         ResultFlags = CompletionFlags.Notification;
-        _due = World.Clock.At(World.Now + World.Faults.WorkerDelay(this), () =>
-        {
-            _due = null;
-            Ring.AddWork(this, RingWorkKind.Complete);
-        });
+        Ring.AddWork(this, RingWorkKind.Complete);
     }
+
+    /// <summary>It will be gone at a time that the strategy chooses.</summary>
+    internal void ReleaseLater() => _due = World.Clock.At(World.Now + World.Faults.WorkerDelay(this), () =>
+    {
+        _due = null;
+        Release();
+    });
 
     protected override void OnAbandoned() => _due?.Cancel();
 
