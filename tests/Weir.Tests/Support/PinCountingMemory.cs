@@ -4,26 +4,29 @@ using System.Runtime.InteropServices;
 namespace Weir.Tests;
 
 /// <summary>Memory that knows how often it is pinned at the moment.</summary>
-public sealed class PinCountingMemory(byte[] bytes) : MemoryManager<byte>
+public sealed unsafe class PinCountingMemory(byte[] bytes) : MemoryManager<byte>
 {
-    private readonly GCHandle _handle = GCHandle.Alloc(bytes, GCHandleType.Pinned);
+    private GCHandle _handle;
 
     /// <summary>Pins that were not given back.</summary>
     public int Pins { get; private set; }
 
     public override Span<byte> GetSpan() => bytes;
 
-    public override unsafe MemoryHandle Pin(int elementIndex = 0)
+    public override MemoryHandle Pin(int elementIndex = 0)
     {
-        Pins++;
+        if (Pins++ == 0)
+            _handle = GCHandle.Alloc(bytes, GCHandleType.Pinned);
         return new MemoryHandle((byte*)_handle.AddrOfPinnedObject() + elementIndex, default, this);
     }
 
-    public override void Unpin() => Pins--;
+    public override void Unpin()
+    {
+        if (--Pins == 0)
+            _handle.Free();
+    }
 
     protected override void Dispose(bool disposing)
     {
-        if (_handle.IsAllocated)
-            _handle.Free();
     }
 }
