@@ -9,6 +9,8 @@ public class ZeroCopyTests : NetTestBase
     private const int Large = 8 << 20; // more than both ends' kernels take for a peer that does not read
     private const int Taken = 1 << 20; // the sender's kernel takes it all, the peer's does not
 
+    private static readonly byte[] s_pattern = Pattern(Large);
+
     protected override TestBed MakeBed() => new UringBed();
 
     protected override LedgerKernel MakeDoor() => new SubmissionKernel(InnerKernel);
@@ -16,6 +18,9 @@ public class ZeroCopyTests : NetTestBase
     private SubmissionKernel Submissions => (SubmissionKernel)Door;
 
     private bool OnUring => MakeOptions().Driver == DriverKind.IoUring;
+
+    /// <summary>All that was to be sent without a copy is: not on epoll, nor for a user who may lock too little memory.</summary>
+    private bool Uncopied => OnUring && Submissions.Shortages == 0;
 
     private void RunZeroCopy(Func<Task> body) => Run(body, options => options.ZeroCopyThreshold = Threshold);
 
@@ -27,12 +32,8 @@ public class ZeroCopyTests : NetTestBase
             int count = await connection.ReadAsync(block);
             if (count == 0)
                 throw new EndOfStreamException();
-            for (int i = 0; i < count; i++)
-            {
-                if (block[i] != PatternAt(total + i))
-                    Assert.Fail($"Byte {total + i} of {length} is not what was sent.");
-            }
-
+            int same = block.AsSpan(0, count).CommonPrefixLength(s_pattern.AsSpan(total));
+            Assert.True(same == count, $"Byte {total + same} of {length} is not what was sent.");
             total += count;
         }
     }
@@ -130,9 +131,13 @@ public class ZeroCopyTests : NetTestBase
             var memory = new PinCountingMemory(Pattern(Taken));
             Task writing = client.WriteAsync(memory.Memory).AsTask();
             await SomeTurns();
-            Assert.False(writing.IsCompleted);
-            Assert.Equal(1, memory.Pins);
-            Assert.Throws<InvalidOperationException>(() => client.ReleaseDescriptor());
+            if (Uncopied)
+            {
+                Assert.False(writing.IsCompleted);
+                Assert.Equal(1, memory.Pins);
+                Assert.Throws<InvalidOperationException>(() => client.ReleaseDescriptor());
+            }
+
             await ReadPattern(server, Taken);
             await writing;
             Assert.Equal(0, memory.Pins);
@@ -155,8 +160,13 @@ public class ZeroCopyTests : NetTestBase
             Task writing = client.WriteAsync(memory.Memory, cancellation.Token).AsTask();
             await SomeTurns();
             cancellation.Cancel();
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing);
+            if (!Uncopied)
+                await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            else
+                await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing);
             Assert.Equal(0, memory.Pins);
+            if (!Uncopied)
+                return;
             // Something of it is lost, so there is nothing to be said after it.
             Assert.Equal(Errno.EPIPE, (await Assert.ThrowsAsync<KernelException>(async () => await client.WriteAsync(new byte[1]))).Errno);
             await Assert.ThrowsAsync<KernelException>(() => ReadPattern(server, length));
@@ -196,8 +206,7 @@ public class ZeroCopyTests : NetTestBase
             using (server)
             {
                 int length = random.Next(Threshold, Large);
-                for (int j = 0; j < length; j++)
-                    memory[j] = PatternAt(j);
+                s_pattern.AsSpan(0, length).CopyTo(memory);
                 using var cancellation = new CancellationTokenSource();
                 Task writing = client.WriteAsync(memory.AsMemory(0, length), cancellation.Token).AsTask();
                 Task reading = ReadPattern(server, random.Next(length));
@@ -237,15 +246,15 @@ public class ZeroCopyTests : NetTestBase
             Task writing = client.WriteAsync(memory.Memory).AsTask();
             await SomeTurns();
             client.Dispose();
-            if (OnUring)
+            if (Uncopied)
                 await Assert.ThrowsAsync<ObjectDisposedException>(() => writing);
+            else
+                await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
             Assert.Equal(0, memory.Pins);
             if (other >= 0)
                 Door.Close(other);
-            if (OnUring)
+            if (Uncopied)
                 await Assert.ThrowsAsync<KernelException>(() => ReadPattern(server, length));
-            else
-                await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         }
     });
 
@@ -286,11 +295,12 @@ public class ZeroCopyTests : NetTestBase
                 peer = server.ReleaseDescriptor(); // stays open beyond the loop
                 writing = client.WriteAsync(memory.Memory).AsTask();
                 await SomeTurns();
-                Assert.Equal(1, memory.Pins);
+                Assert.Equal(Uncopied ? 1 : memory.Pins, memory.Pins);
             },
             options => (options.ZeroCopyThreshold, options.StopTimeout) = (Threshold, TimeSpan.Zero));
         Assert.Equal(0, memory.Pins);
-        Assert.IsType<ObjectDisposedException>(writing!.Exception!.InnerException);
+        if (Uncopied)
+            Assert.IsType<ObjectDisposedException>(writing!.Exception!.InnerException);
         Assert.Equal(0, InnerKernel.Close(peer));
     }
 

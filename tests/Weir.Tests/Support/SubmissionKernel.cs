@@ -13,6 +13,9 @@ public sealed unsafe class SubmissionKernel(Kernel? inner = null) : LedgerKernel
     /// <summary>Entries of a kind that the kernel has taken.</summary>
     public long Submitted(IoUringOp op) => _submitted[(int)op];
 
+    /// <summary>Completions with ENOMEM: something may not be pinned, RLIMIT_MEMLOCK says.</summary>
+    public int Shortages { get; private set; }
+
     /// <summary>
     /// What sends without a copy are refused with: they reach a unix socket, which does not know them, and the kernel's EOPNOTSUPP becomes this.
     /// </summary>
@@ -44,8 +47,7 @@ public sealed unsafe class SubmissionKernel(Kernel? inner = null) : LedgerKernel
         int result = base.IoUringEnter(fd, toSubmit, minComplete, flags, argument, argumentSize);
         for (uint taken = Volatile.Read(ref *Queue(_parameters.SubmissionOffsets.Head)); first != taken; first++)
             _submitted[(int)Entry(first).Op]++;
-        if (RefusesZeroCopy != Errno.None)
-            Rename(completed);
+        Look(completed);
         return result;
     }
 
@@ -68,14 +70,17 @@ public sealed unsafe class SubmissionKernel(Kernel? inner = null) : LedgerKernel
         }
     }
 
-    private void Rename(uint first)
+    private void Look(uint first)
     {
         var completions = (Completion*)(_queues + _parameters.CompletionOffsets.Completions);
         uint mask = *Queue(_parameters.CompletionOffsets.RingMask);
         for (uint end = Volatile.Read(ref *Queue(_parameters.CompletionOffsets.Tail)); first != end; first++)
         {
-            if (completions[first & mask].Result == -(int)Errno.EOPNOTSUPP)
-                completions[first & mask].Result = -(int)RefusesZeroCopy;
+            ref int result = ref completions[first & mask].Result;
+            if (result == -(int)Errno.ENOMEM)
+                Shortages++;
+            else if (result == -(int)Errno.EOPNOTSUPP && RefusesZeroCopy != Errno.None)
+                result = -(int)RefusesZeroCopy;
         }
     }
 

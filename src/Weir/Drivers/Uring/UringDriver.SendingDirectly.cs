@@ -10,6 +10,9 @@ namespace Weir;
 // socket's queue go when the peer acknowledges them or when the connection is reset, and a peer that does not read never does the first.
 internal sealed partial class UringDriver
 {
+    /// <summary>The kernel counts all that a send without a copy names against RLIMIT_MEMLOCK, not only what it takes: no more is named than it may take.</summary>
+    private const int MostUncopied = 1 << 20;
+
     private readonly int _zeroCopyThreshold;
     private readonly Dictionary<int, DirectSend> _direct = [];
     private readonly Stack<DirectSend> _idleDirect = new();
@@ -62,10 +65,11 @@ internal sealed partial class UringDriver
         IoOperation operation = direct.Operation!;
         int left = operation.Buffer.Length - operation.Done;
         direct.IsSending = true;
-        direct.IsZeroCopy = left >= _zeroCopyThreshold && slot.Kind == DescriptorKind.Tcp && !direct.Copies && !line.Has(UringState.SendsCopies);
+        direct.IsZeroCopy = operation.Buffer.Length >= _zeroCopyThreshold && left > MostCopied
+            && slot.Kind == DescriptorKind.Tcp && !direct.Copies && !line.Has(UringState.SendsCopies);
         ref Submission entry = ref Submit(UringRequest.SendDirectly, direct.IsZeroCopy ? IoUringOp.SendZeroCopy : IoUringOp.Send, ref line);
         entry.Address = (ulong)((byte*)direct.Pin.Pointer + operation.Done);
-        entry.Length = (uint)left;
+        entry.Length = (uint)(direct.IsZeroCopy ? Math.Min(left, MostUncopied) : left);
         // Not the whole in one go: a worker of the kernel that has sent a part and waits to send the rest cannot be cancelled.
         entry.OperationFlags = (uint)MessageFlags.NoSignal;
         line.State |= UringState.SendingDirectly;
