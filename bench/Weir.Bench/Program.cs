@@ -15,6 +15,7 @@ IBenchmark[] benchmarks =
     new UdpBenchmark(),
     new FilesBenchmark(),
     new RegistrationsBenchmark(),
+    new ZeroCopyBenchmark(),
 ];
 
 // Servers are children: none may outlive this process, however it ends.

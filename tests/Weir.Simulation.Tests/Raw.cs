@@ -23,6 +23,27 @@ internal sealed unsafe class Raw(Kernel kernel)
         return (fds[0], fds[1]);
     }
 
+    /// <summary>A TCP connection over the loopback, for threads that may wait.</summary>
+    internal (int First, int Second) TcpPair()
+    {
+        int listener = Made(kernel.Socket(SocketDomain.Inet, SocketKind.Stream, 0)), first = Made(kernel.Socket(SocketDomain.Inet, SocketKind.Stream, 0));
+        RawSocketAddress address = RawSocketAddress.From(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 7000));
+        Assert.Equal(0, kernel.Bind(listener, address.Pointer, address.Length));
+        Assert.Equal(0, kernel.Listen(listener, 1));
+        Assert.Equal(Error(Errno.EINPROGRESS), kernel.Connect(first, address.Pointer, address.Length));
+        Await(listener, In);
+        int second = Made(Accept(listener));
+        Close(listener);
+        return (first, second);
+    }
+
+    /// <summary>Waits until a descriptor is ready, for threads that may.</summary>
+    internal void Await(int fd, EpollEvents events)
+    {
+        var entry = new PollEntry { Descriptor = fd, Events = (short)events };
+        Assert.Equal(1, kernel.Poll(&entry, 1, -1));
+    }
+
     internal int Listener(string name, int backlog = 8)
     {
         int fd = Made(kernel.Socket(SocketDomain.Unix, SocketKind.Stream, 0));

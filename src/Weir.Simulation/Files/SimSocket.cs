@@ -94,6 +94,9 @@ internal abstract class SimSocket : SimFile
 
     internal abstract nint Send(SimThread thread, ref UserBuffer buffer, MessageFlags flags, MessageExtras? extras);
 
+    /// <summary>Calls this when no packet of the socket's has bytes any more of what was sent up to now; may do so at once. False: it does not know.</summary>
+    internal virtual bool TryTellWhenLetGo(Action release) => false;
+
     /// <summary>Whether it is listening (SO_ACCEPTCONN).</summary>
     internal abstract bool IsListening { get; }
 

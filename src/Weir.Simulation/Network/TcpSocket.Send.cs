@@ -301,6 +301,7 @@ internal sealed partial class TcpSocket
             Network.Free(packet);
         }
 
+        LetGo();
         OnProgress();
     }
 
@@ -309,6 +310,24 @@ internal sealed partial class TcpSocket
         Network.Free(ref _unacknowledged);
         _sendHead = null;
         _queuedMemory = 0;
+        LetGo();
+    }
+
+    // What was sent without a copy: by the end of it, what is to be told when no packet with bytes of it is in the queue (skb_zcopy_clear).
+    private readonly Queue<(long End, Action Release)> _uncopied = new();
+
+    internal override bool TryTellWhenLetGo(Action release)
+    {
+        _uncopied.Enqueue((_writeSeq, release));
+        LetGo();
+        return true;
+    }
+
+    private void LetGo()
+    {
+        long first = _unacknowledged.First?.Seq ?? _writeSeq;
+        while (_uncopied.TryPeek(out var next) && next.End <= first)
+            _uncopied.Dequeue().Release();
     }
 
     // tcp_check_space: only who has found the buffer full is told.

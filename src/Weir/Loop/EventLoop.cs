@@ -43,7 +43,7 @@ public sealed partial class EventLoop
             return new EpollDriver(Kernel, _queue);
         try
         {
-            return new UringDriver(Kernel, _queue, options.ReceiveBufferCount, options.ReceiveBufferSize);
+            return new UringDriver(Kernel, _queue, options.ReceiveBufferCount, options.ReceiveBufferSize, options.ZeroCopyThreshold);
         }
         catch (KernelException exception) when (options.Driver == DriverKind.Auto && exception.Errno is not (Errno.EMFILE or Errno.ENFILE))
         {

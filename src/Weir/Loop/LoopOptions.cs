@@ -41,6 +41,15 @@ public sealed class LoopOptions
     public int ReceiveBufferSize { get; set; } = 64 * 1024;
 
     /// <summary>
+    /// From how many bytes on an io_uring loop has the kernel send a write of a TCP connection without copying it (IORING_OP_SEND_ZC); writes of
+    /// 16 KiB and less are copied in any case. Such a write ends, and its memory is the caller's again, when the peer's TCP has acknowledged all of it; cancelled,
+    /// or closed over, before that it resets the connection. What is pinned counts against RLIMIT_MEMLOCK; what may not be pinned is copied. An epoll loop ignores it.
+    /// Defaults to <see cref="int.MaxValue"/>, never: it can pay on network cards only. On loopback the kernel copies all the same, and the notification is to
+    /// be paid for too.
+    /// </summary>
+    public int ZeroCopyThreshold { get; set; } = int.MaxValue;
+
+    /// <summary>
     /// How long a loop with nothing to do looks for work without sleeping. Saves the processor's own sleep and wake-up (some 20 us each
     /// way) at the price of a busy core. Defaults to zero.
     /// </summary>
@@ -86,6 +95,7 @@ public sealed class LoopOptions
             throw new ArgumentOutOfRangeException(nameof(ReceiveBufferCount), ReceiveBufferCount, "A power of two from 1 to 32768.");
         ArgumentOutOfRangeException.ThrowIfLessThan(ReceiveBufferSize, 64);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(ReceiveBufferSize, 1 << 24);
+        ArgumentOutOfRangeException.ThrowIfLessThan(ZeroCopyThreshold, 1);
         if (!Enum.IsDefined(Driver))
             throw new ArgumentOutOfRangeException(nameof(Driver), Driver, "No such driver.");
     }

@@ -109,6 +109,13 @@ public abstract unsafe partial class Machine
         return Call($"connect({fd}, {target})", Kernel.Connect(fd.Number, address.Pointer, address.Length));
     }
 
+    /// <summary>connect(2) to nowhere (AF_UNSPEC), which resets a connection.</summary>
+    public Outcome Disconnect(Fd fd)
+    {
+        ushort unspecified = (ushort)SocketDomain.Unspecified;
+        return Call($"disconnect({fd})", Kernel.Connect(fd.Number, &unspecified, sizeof(ushort)));
+    }
+
     /// <summary>accept(2); null if the kernel refuses.</summary>
     public Fd? Accept(Fd listener, out Outcome outcome)
     {

@@ -105,6 +105,15 @@ public sealed unsafe class MachineRing
         entry.OperationFlags = (uint)flags;
     }
 
+    /// <summary>A send without a copy, which completes twice.</summary>
+    public void SendZeroCopy(Fd fd, byte* buffer, int length, ulong data, MessageFlags flags = MessageFlags.None)
+    {
+        ref Submission entry = ref Next(IoUringOp.SendZeroCopy, data, fd, $", {length}, {flags}");
+        entry.Address = (ulong)buffer;
+        entry.Length = (uint)length;
+        entry.OperationFlags = (uint)flags;
+    }
+
     public void Read(Fd fd, byte* buffer, int length, ulong data, long offset = -1)
     {
         ref Submission entry = ref Next(IoUringOp.Read, data, fd, $", {length} at {offset}");

@@ -199,31 +199,6 @@ public sealed unsafe class RingSocketTests : RingProgramTests
     });
 
     [Fact]
-    public void Sending_without_a_copy() => Run(m =>
-    {
-        MachineRing ring = m.Ring();
-        (Fd client, Fd server) = m.TcpPair();
-        byte* letters = ring.Letters(1000);
-        ref Submission entry = ref ring.Next(IoUringOp.SendZeroCopy, 1, client.Number);
-        entry.Address = (ulong)letters;
-        entry.Length = 100;
-        ring.Submit();
-        ring.Completions();
-        m.Settle();
-        m.Drain(server, 200);
-        m.Settle();
-        ring.WaitFor(1);
-        ring.Completions();
-        (Fd a, _) = m.SocketPair();
-        entry = ref ring.Next(IoUringOp.SendZeroCopy, 2, a.Number);
-        entry.Address = (ulong)letters;
-        entry.Length = 100;
-        ring.Submit();
-        ring.WaitFor(2);
-        ring.Completions();
-    });
-
-    [Fact]
     public void Closing_the_descriptor_does_not_end_a_receive() => Run(m =>
     {
         MachineRing ring = m.Ring();

@@ -30,7 +30,7 @@ public class BothDriversTests
         Sim.Explore(
             async sim =>
             {
-                await Program(sim);
+                await Program(sim, int.MaxValue);
                 sim.AtEnd(() =>
                 {
                     for (int i = 0; i < struck.Length; i++)
@@ -46,8 +46,11 @@ public class BothDriversTests
     {
         ExploreOptions options = UnderFaults(100);
         options.Edges = EdgeSemantics.Strict;
-        Sim.Explore(Program, options);
+        Sim.Explore(sim => Program(sim, int.MaxValue), options);
     }
+
+    [Fact]
+    public void Sends_without_a_copy_find_nothing_either() => Sim.Explore(sim => Program(sim, zeroCopyThreshold: 17_000), UnderFaults(100));
 
     private static ExploreOptions UnderFaults(int runs)
     {
@@ -57,7 +60,7 @@ public class BothDriversTests
         return options;
     }
 
-    private static async Task Program(Sim sim)
+    private static async Task Program(Sim sim, int zeroCopyThreshold)
     {
         const int ClientsEach = 2;
         DriverKind[] drivers = [DriverKind.Epoll, DriverKind.IoUring];
@@ -107,9 +110,10 @@ public class BothDriversTests
         while (left > 0)
             await EventLoop.Current!.Delay(TimeSpan.FromMilliseconds(50));
 
-        static void Configure(LoopOptions options, DriverKind driver)
+        void Configure(LoopOptions options, DriverKind driver)
         {
             options.Driver = driver;
+            options.ZeroCopyThreshold = zeroCopyThreshold;
             (options.ReceiveBufferCount, options.ReceiveBufferSize) = (16, 4096); // few, so that they run out
         }
     }

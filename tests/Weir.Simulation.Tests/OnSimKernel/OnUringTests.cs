@@ -331,3 +331,14 @@ public class ReceivedBufferTestsOnUringLive : ReceivedBufferTestsOnUring
     [Theory(Skip = "The emulated kernel allocates."), MemberData(nameof(Weir.Tests.ConnectionTests.Families), MemberType = typeof(Weir.Tests.ConnectionTests))]
     public override void An_echo_in_place_allocates_nothing(string family) => base.An_echo_in_place_allocates_nothing(family);
 }
+
+[Stepped]
+public class ZeroCopyTestsStepped : ZeroCopyTests
+{
+    protected override TestBed MakeBed() => new SteppedUringBed();
+}
+
+public class ZeroCopyTestsLive : ZeroCopyTests
+{
+    protected override TestBed MakeBed() => new LiveUringBed();
+}

@@ -131,6 +131,80 @@ public unsafe class RingBufferTests : FindingTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
+    public void What_is_sent_without_a_copy_must_stay_what_it_is_until_its_notification(bool waits)
+    {
+        void Body(Sim sim, Raw raw, Ring ring, int a, int b, nint memory)
+        {
+            if (!waits)
+                *(byte*)memory = 1; // as if it had been copied
+            for (long left = Large; left > 0; left -= raw.Read(b, 65536))
+                raw.Await(b, EpollEvents.In);
+            Assert.Equal(0, ring.SubmitAndWait(-1));
+            Assert.Equal((0, CompletionFlags.Notification), (ring.Peek(0).Result, ring.Peek(0).Flags));
+            *(byte*)memory = 1;
+            raw.Close(a);
+        }
+
+        if (waits)
+            Run(SendingWithoutCopy(Body), new SimOptions { Mode = SimMode.Threads });
+        else
+            Assert.Contains("send_zc on fd", Find(FindingKind.BufferReuse, SendingWithoutCopy(Body), new SimOptions { Mode = SimMode.Threads }).Summary);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_notification_is_not_cancelled_and_comes_when_the_connection_is_reset(bool closes)
+        => Run(
+            SendingWithoutCopy((sim, raw, ring, a, _, _) =>
+            {
+                Assert.Equal(0, ring.CancelNow(AsyncCancelFlags.Any | AsyncCancelFlags.All)); // there is nothing to cancel
+                Assert.Equal(-(int)Errno.ETIME, ring.SubmitAndWait(100_000_000));
+                Assert.Equal(1, sim.World.Detectors.Buffers.Count);
+                long linger = 1;
+                ushort unspecified = 0;
+                if (closes)
+                    Assert.Equal(0, sim.Kernel.SetSockOpt(a, SocketLevel.Socket, SocketOption.SocketLinger, &linger, sizeof(long)));
+                else
+                    Assert.Equal(0, sim.Kernel.Connect(a, &unspecified, sizeof(ushort)));
+                if (closes)
+                    raw.Close(a);
+                Assert.Equal(0, ring.SubmitAndWait(-1));
+                Assert.Equal(CompletionFlags.Notification, ring.Peek(0).Flags);
+                Assert.Equal(0, sim.World.Detectors.Buffers.Count);
+                if (!closes)
+                    raw.Close(a);
+            }),
+            new SimOptions { Mode = SimMode.Threads });
+
+    private const int Large = 200_000; // the peer has no room for all of it
+
+    // A program that has sent so much, and taken the result, when the rest of it begins; that closes the first socket.
+    private static Action<Sim, Raw> SendingWithoutCopy(Action<Sim, Raw, Ring, int, int, nint> rest)
+        => (sim, raw) => sim.Thread("program", () =>
+        {
+            (int a, int b) = raw.TcpPair();
+            var memory = (byte*)NativeMemory.AllocZeroed(Large);
+            using (Ring ring = Ring.Create(sim.Kernel, 8, 16, Setup))
+            {
+                ref Submission entry = ref ring.Next();
+                entry.Op = IoUringOp.SendZeroCopy;
+                entry.Descriptor = a;
+                entry.Address = (ulong)memory;
+                entry.Length = Large;
+                ring.SubmitAndWait(-1);
+                Assert.Equal((Large, CompletionFlags.More), (ring.Peek(0).Result, ring.Peek(0).Flags));
+                ring.Advance(1);
+                rest(sim, raw, ring, a, b, (nint)memory);
+            }
+
+            raw.Close(b);
+            NativeMemory.Free(memory);
+        });
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
     public void An_offered_buffer_is_the_kernels_until_a_completion_names_it(bool waits)
     {
         void Body(Sim sim, Raw raw) => Program(sim, raw, (ring, a, b, memory) =>

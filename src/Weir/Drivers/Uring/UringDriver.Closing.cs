@@ -13,6 +13,7 @@ internal sealed partial class UringDriver
         // The kernel would reset a connection that is closed with data nobody has read; it does not know that nobody has.
         if (line.Held > 0 && Slots.At(index).Kind == DescriptorKind.Tcp)
             Reset(ref line);
+        ResetIfHeld(index);
         bool later = line.Unsent > 0;
         if (later)
             line.State |= UringState.CloseDue; // behind what was written

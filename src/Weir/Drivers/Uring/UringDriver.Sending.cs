@@ -298,13 +298,7 @@ internal sealed partial class UringDriver
             return;
         }
 
-        if (line.Unsent == 0 && line.Has(UringState.ShutdownDue))
-        {
-            line.State &= ~UringState.ShutdownDue;
-            line.SendError = (short)Errno.EPIPE;
-            Kernel.Shutdown(slot.Descriptor, ShutdownHow.Write);
-        }
-
+        ShutdownIfDue(ref slot, ref line);
         if (line.Unsent <= MostUnsent / 2 && (slot.Ready & EpollEvents.Out) == 0)
             Deliver(ref slot, EpollEvents.Out);
     }
@@ -362,6 +356,16 @@ internal sealed partial class UringDriver
         if (line.SendError == 0)
             line.SendError = (short)Errno.EPIPE;
         return base.Shutdown(token, how);
+    }
+
+    // Everything is sent: the end can follow.
+    private void ShutdownIfDue(ref Slot slot, ref UringSlot line)
+    {
+        if (line.Unsent > 0 || !line.Has(UringState.ShutdownDue))
+            return;
+        line.State &= ~UringState.ShutdownDue;
+        line.SendError = (short)Errno.EPIPE;
+        Kernel.Shutdown(slot.Descriptor, ShutdownHow.Write);
     }
 
     private unsafe void KeepWhatIsBeingSent(ref UringSlot line)

@@ -23,13 +23,14 @@ internal sealed partial class UringDriver : ReadinessDriver
     private long _events;
     private bool _disposed;
 
-    /// <summary>A driver with so many buffers of so many bytes to receive into.</summary>
+    /// <summary>A driver with so many buffers of so many bytes to receive into, and sends without a copy from so many bytes on.</summary>
     /// <exception cref="KernelException">
     /// The kernel has no io_uring (ENOSYS), forbids it (EPERM), lacks what this needs (EINVAL, EOPNOTSUPP) or has no memory or descriptors for it.
     /// </exception>
-    internal UringDriver(Kernel kernel, WorkQueue queue, int receiveBuffers, int receiveBufferSize)
+    internal UringDriver(Kernel kernel, WorkQueue queue, int receiveBuffers, int receiveBufferSize, int zeroCopyThreshold)
         : base(kernel, queue)
     {
+        _zeroCopyThreshold = zeroCopyThreshold;
         _ring = Ring.Create(kernel, Submissions, Completions, IoUringSetupFlags.SingleIssuer | IoUringSetupFlags.DeferTaskRun | IoUringSetupFlags.TaskRunFlag);
         _sendPool = new SendPool(kernel);
         _receivePool = null!;
@@ -197,7 +198,7 @@ internal sealed partial class UringDriver : ReadinessDriver
                 Sent(ref slot, ref line, live, completion.Result);
                 break;
             case UringRequest.SendDirectly:
-                SentDirectly(index, ref slot, ref line, completion.Result);
+                SentDirectly(index, ref slot, ref line, completion);
                 break;
             case UringRequest.Accept:
                 Accepted(index, ref slot, ref line, live, completion.Result, more);

@@ -50,6 +50,9 @@ internal enum UringState : ushort
 
     /// <summary>The kernel had no room for all of the last send: the next one waits for room.</summary>
     Crowded = 1 << 14,
+
+    /// <summary>The kernel sends nothing of it without a copy.</summary>
+    SendsCopies = 1 << 15,
 }
 
 /// <summary>What the io_uring driver knows of a descriptor, beside its <see cref="Slot"/>.</summary>
