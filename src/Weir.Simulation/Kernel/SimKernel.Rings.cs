@@ -96,7 +96,9 @@ public sealed unsafe partial class SimKernel
 
         if (file is not RingFile ring)
             return call.Returns(file == null ? -(int)Errno.EBADF : -(int)Errno.EOPNOTSUPP);
-        if ((flags & ~(IoUringEnterFlags.GetEvents | IoUringEnterFlags.ExtendedArgument | IoUringEnterFlags.RegisteredRing | IoUringEnterFlags.AbsoluteTimer | Polling)) != 0)
+        const IoUringEnterFlags Emulated = IoUringEnterFlags.GetEvents | IoUringEnterFlags.ExtendedArgument | IoUringEnterFlags.RegisteredRing
+            | IoUringEnterFlags.AbsoluteTimer | IoUringEnterFlags.NoIoWait | Polling;
+        if ((flags & ~Emulated) != 0)
             throw NotEmulated($"io_uring_enter({flags})");
         ring.Acquire(); // closed while somebody waits in it, it lives until he returns
         try

@@ -113,20 +113,15 @@ public sealed partial class EventLoop
                 break;
             case WaitKind.Spin:
                 Call(Hook.WaitEnded, events);
-                if (events == 0 && _queue.InboxIsEmpty(Mark.SpinLook) && Now < _spinEnd)
-                {
-                    Call(Hook.WaitStarting, 0);
-                    return;
-                }
-
                 _turnStart = Now;
-                if (events == 0)
-                {
+                // What was posted meanwhile is not worth publishing a sleep for: its poster may still be on the way to look whether there is one.
+                if (events > 0 || !_queue.InboxIsEmpty(Mark.SpinLook))
+                    break;
+                if (_turnStart < _spinEnd)
+                    Call(Hook.WaitStarting, 0);
+                else
                     PrepareSleep();
-                    return;
-                }
-
-                break;
+                return;
             default:
                 Call(Hook.WaitEnded, events);
                 _turnStart = Now;

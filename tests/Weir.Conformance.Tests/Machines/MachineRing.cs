@@ -105,6 +105,16 @@ public sealed unsafe class MachineRing
         entry.OperationFlags = (uint)flags;
     }
 
+    /// <summary>A send that does not wait, and completes only if it has not sent all.</summary>
+    public void SendAtOnce(Fd fd, byte* buffer, int length, ulong data)
+    {
+        ref Submission entry = ref Next(IoUringOp.Send, data, fd, $", {length}, at once");
+        entry.Flags = SubmissionFlags.SkipSuccess;
+        entry.Address = (ulong)buffer;
+        entry.Length = (uint)length;
+        entry.OperationFlags = (uint)(MessageFlags.NoSignal | MessageFlags.WaitAll | MessageFlags.DontWait);
+    }
+
     /// <summary>A send without a copy, which completes twice.</summary>
     public void SendZeroCopy(Fd fd, byte* buffer, int length, ulong data, MessageFlags flags = MessageFlags.None)
     {

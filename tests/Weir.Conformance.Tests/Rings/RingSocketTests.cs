@@ -68,6 +68,56 @@ public sealed unsafe class RingSocketTests : RingProgramTests
         }
     });
 
+    /// <summary>What the loop's driver lives on: a send that may not wait is over when it is submitted, and only what it has not sent is told.</summary>
+    [Fact]
+    public void A_send_at_once_is_over_when_it_is_submitted_and_success_is_not_told() => Run(m =>
+    {
+        foreach (bool tcp in (bool[])[false, true])
+        {
+            foreach (IoUringSetupFlags flags in Modes)
+            {
+                MachineRing ring = m.Ring(flags);
+                (Fd a, Fd b) = tcp ? m.TcpPair() : m.SocketPair();
+                byte* letters = ring.Letters(1000);
+                ring.SendAtOnce(a, letters, 1000, 1);
+                ring.Submit();
+                ring.Expect();
+                m.Receive(b, 2000).Is(1000);
+                m.Close(b);
+                ring.SendAtOnce(a, letters, 5, 2); // TCP learns of it now
+                ring.Submit();
+                ring.GetEvents();
+                ring.Completions();
+                ring.SendAtOnce(a, letters, 5, 3);
+                ring.Submit();
+                ring.Expect("3: EPIPE");
+                ring.Close();
+            }
+        }
+    });
+
+    [Fact]
+    public void A_send_at_once_into_a_full_buffer_tells_how_much_there_was_room_for() => Run(m =>
+    {
+        foreach (IoUringSetupFlags flags in Modes)
+        {
+            MachineRing ring = m.Ring(flags);
+            (Fd a, Fd b) = m.SocketPair();
+            byte* letters = ring.Letters(600_000);
+            ring.SendAtOnce(a, letters, 600_000, 1);
+            ring.Submit();
+            ring.Completions();
+            m.Fill(a);
+            ring.SendAtOnce(a, letters, 10, 2);
+            ring.Submit();
+            ring.Expect("2: EAGAIN");
+            m.Drain(b, 100_000);
+            ring.GetEvents();
+            ring.Expect();
+            ring.Close();
+        }
+    });
+
     [Fact]
     public void Accepting() => Run(m =>
     {

@@ -136,17 +136,22 @@ public class ReceivedBufferTests : NetTestBase
         {
             Task echoing = Forward(server, server);
             byte[] message = new byte[64];
-            long before = 0;
-            for (int i = 0; i < 1200; i++)
+            // Better code that comes in the background may allocate as it is swapped in: one lap of many without any is what counts.
+            long least = long.MaxValue;
+            for (int lap = 0; lap < 6; lap++)
             {
-                if (i == 200)
-                    before = GC.GetAllocatedBytesForCurrentThread();
-                await client.WriteAsync(message);
-                for (int left = message.Length; left > 0;)
-                    left -= await client.ReadAsync(message);
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                for (int i = 0; i < 200; i++)
+                {
+                    await client.WriteAsync(message);
+                    for (int left = message.Length; left > 0;)
+                        left -= await client.ReadAsync(message);
+                }
+
+                least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
             }
 
-            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 2000);
+            Assert.Equal(0, least);
             client.ShutdownWrite();
             await echoing;
         }

@@ -34,7 +34,7 @@ internal sealed unsafe partial class RingFile : SimFile
 
     internal const IoUringFeatures Features = IoUringFeatures.SingleMMap | IoUringFeatures.NoDrop | IoUringFeatures.SubmitStable
         | IoUringFeatures.FastPoll | IoUringFeatures.ExtendedArgument | IoUringFeatures.NativeWorkers | IoUringFeatures.CompletionSkip
-        | IoUringFeatures.MinimumTimeout | IoUringFeatures.ReadWriteAttributes;
+        | IoUringFeatures.MinimumTimeout | IoUringFeatures.ReadWriteAttributes | IoUringFeatures.NoIoWait;
 
     internal override string Kind => "io_uring";
 

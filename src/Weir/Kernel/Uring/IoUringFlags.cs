@@ -32,6 +32,7 @@ public enum IoUringFeatures : uint
     CompletionSkip = 1 << 11,
     MinimumTimeout = 1 << 15,
     ReadWriteAttributes = 1 << 16,
+    NoIoWait = 1 << 17,
 }
 
 /// <summary>Flags of io_uring_enter(2).</summary>
@@ -43,6 +44,7 @@ public enum IoUringEnterFlags : uint
     ExtendedArgument = 1 << 3,
     RegisteredRing = 1 << 4,
     AbsoluteTimer = 1 << 5,
+    NoIoWait = 1 << 7,
 }
 
 /// <summary>Operations of io_uring_register(2).</summary>

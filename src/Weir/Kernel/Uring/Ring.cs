@@ -61,6 +61,9 @@ internal sealed unsafe class Ring : IDisposable
         bool registered = kernel.IoUringRegister(fd, IoUringRegisterOp.RingFds, &update, 1) == 1;
         _enterDescriptor = registered ? (int)update.Offset : fd;
         _enterFlags = registered ? IoUringEnterFlags.RegisteredRing : IoUringEnterFlags.None;
+        // A thread that waits for messages waits for no disk: without this (6.15) it would be shown, and its processor's speed chosen, as if it did.
+        if ((Features & IoUringFeatures.NoIoWait) != 0)
+            _enterFlags |= IoUringEnterFlags.NoIoWait;
     }
 
     /// <summary>Makes a ring.</summary>
@@ -262,7 +265,7 @@ internal sealed unsafe class Ring : IDisposable
             return;
         _disposed = true;
         Debug.Assert(Unsubmitted == 0 || _submitted == Volatile.Read(ref *_submissionHead), "What was prepared is dropped.");
-        if (_enterFlags != IoUringEnterFlags.None)
+        if ((_enterFlags & IoUringEnterFlags.RegisteredRing) != 0)
         {
             var update = new ResourceUpdate { Offset = (uint)_enterDescriptor };
             Register(IoUringRegisterOp.UnregisterRingFds, &update, 1);
