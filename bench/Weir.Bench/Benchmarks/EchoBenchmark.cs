@@ -12,8 +12,6 @@ internal sealed class EchoBenchmark : IBenchmark
     /// <summary>A cell is measured again when the program held against itself shows more noise than this.</summary>
     private const double NoiseLimit = 0.05;
 
-    private const int Attempts = 3;
-
     private static readonly string[] AllCells =
         [.. from depth in new[] { 1, 16 } from bytes in new[] { 64, 4096 } from connections in new[] { 1, 64, 1024 } select $"{connections}x{bytes}x{depth}"];
 
@@ -60,16 +58,25 @@ internal sealed class EchoBenchmark : IBenchmark
         Description = "Measure weir a second time with the buffer size it picks by itself.",
     };
 
+    private readonly Option<int> _attempts = new("--attempts")
+    {
+        Description = "How often a cell is measured at most, until c-epoll differs little from itself; the quietest attempt counts.",
+        DefaultValueFactory = _ => 3,
+    };
+
     public string Name => "echo";
 
     public string Description => "Rate, CPU time per message and round trips of echo servers, as ratios to plain C.";
 
-    public IReadOnlyList<Option> Options => [_cells, _peers, _more, _auto, Driver.Option];
+    public IReadOnlyList<Option> Options => [_cells, _peers, _more, _auto, _attempts, Driver.Option];
 
     public void Run(Settings settings, ParseResult arguments, Report report)
     {
         string cells = arguments.GetValue(_cells) ?? (settings.Quick ? "64x64x1" : string.Join(',', AllCells));
         Load[] loads = Load.ParseAll(cells);
+        int attempts = settings.Quick ? 1 : arguments.GetValue(_attempts);
+        if (attempts < 1)
+            throw new BenchException("--attempts must be at least 1");
         var driver = Driver.In(arguments);
         string names = arguments.GetValue(_peers) ?? (driver.IsUring ? "weir,c-uring,sockets,sockets-inline,libuv" : "weir,sockets,sockets-inline,libuv");
         Peer[] peers =
@@ -86,7 +93,7 @@ internal sealed class EchoBenchmark : IBenchmark
         {
             // Spinning trades CPU time for the round trip of a lone message; elsewhere it says nothing.
             EchoServer[] taking = [.. servers.Where(server => server.Peer != driver.WeirSpin || load.Connections == 1)];
-            Cell cell = MeasureCell(load, taking, generator, settings);
+            Cell cell = MeasureCell(load, taking, generator, settings, attempts);
             cell.Print();
             cell.Keep(report);
             AddTargets(cell, driver, report);
@@ -125,22 +132,22 @@ internal sealed class EchoBenchmark : IBenchmark
         return peers;
     }
 
-    private static Cell MeasureCell(Load load, EchoServer[] servers, LoadGenerator generator, Settings settings)
+    private static Cell MeasureCell(Load load, EchoServer[] servers, LoadGenerator generator, Settings settings, int attempts)
     {
         Cell? quietest = null;
-        for (int attempt = 1; attempt <= Attempts; attempt++)
+        for (int attempt = 1; attempt <= attempts; attempt++)
         {
             Report.Remark($"{load}: {settings.Rounds} rounds of {servers.Length} servers");
             Dictionary<EchoServer, List<LoadResult>> results =
                 Rounds.Measure(settings.Rounds, servers, server => generator.Run(server, load));
             var cell = new Cell(load, results.ToDictionary(pair => pair.Key.Peer, pair => pair.Value));
             quietest = quietest is null || cell.Noise < quietest.Noise ? cell : quietest;
-            if (cell.Noise <= NoiseLimit || settings.Quick)
+            if (cell.Noise <= NoiseLimit)
             {
                 break;
             }
 
-            Report.Remark($"{load}: c-epoll differs from itself by {cell.Noise:P1}{(attempt < Attempts ? "; once more" : "")}");
+            Report.Remark($"{load}: c-epoll differs from itself by {cell.Noise:P1}{(attempt < attempts ? "; once more" : "")}");
         }
 
         return quietest!;

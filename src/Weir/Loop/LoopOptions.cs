@@ -61,9 +61,9 @@ public sealed class LoopOptions
     public TimeSpan TimerSlack { get; set; } = TimeSpan.FromMicroseconds(50);
 
     /// <summary>
-    /// How many operations a task may complete in one go without waiting before it gives way. Defaults to 16: eight reads and eight writes.
+    /// How many operations a task may complete in one go without waiting before it gives way. Defaults to 32: of waits, reads and writes about ten each.
     /// </summary>
-    public int TaskOperationBudget { get; set; } = 16;
+    public int TaskOperationBudget { get; set; } = 32;
 
     /// <summary>How many bytes a task may move in one go without waiting before it gives way. Defaults to 512 KiB.</summary>
     public int TaskByteBudget { get; set; } = 512 * 1024;

@@ -122,6 +122,48 @@ public class UringDriverTests : NetTestBase
     });
 
     [Fact]
+    public void A_sleep_is_told_when_it_ends_and_not_how_long_it_takes()
+    {
+        if (!OnUring || !TakesDeadlines())
+            return;
+        var waits = new WaitsKernel(InnerKernel);
+        Run(
+            async () =>
+            {
+                waits.Deadline = 0;
+                long before = waits.ClockGetTime(ClockId.Monotonic);
+                ValueTask delay = EventLoop.Delay(TimeSpan.FromMilliseconds(1));
+                long after = waits.ClockGetTime(ClockId.Monotonic);
+                await delay;
+                Assert.InRange(waits.Deadline, before + 1_000_000, after + 1_000_000);
+            },
+            options => (options.Kernel, options.TimerSlack) = (waits, TimeSpan.Zero));
+
+        static bool TakesDeadlines()
+        {
+            using Ring ring = Ring.Create(Weir.Kernel.Linux, 1, 2, IoUringSetupFlags.None);
+            return ring.TakesDeadlines;
+        }
+    }
+
+    /// <summary>Notes the first deadline that is waited for.</summary>
+    private sealed unsafe class WaitsKernel(Kernel inner) : LedgerKernel(inner)
+    {
+        internal long Deadline { get; set; }
+
+        public override int IoUringEnter(int fd, uint toSubmit, uint minComplete, IoUringEnterFlags flags, void* argument, nuint argumentSize)
+        {
+            if ((flags & IoUringEnterFlags.AbsoluteTimer) != 0 && Deadline == 0)
+            {
+                TimeSpec time = *((IoUringWaitArgument*)argument)->Timeout;
+                Deadline = time.Seconds * 1_000_000_000 + time.Nanoseconds;
+            }
+
+            return base.IoUringEnter(fd, toSubmit, minComplete, flags, argument, argumentSize);
+        }
+    }
+
+    [Fact]
     public void Connections_that_do_not_read_leave_buffers_to_the_others() => Run(
         async () =>
         {

@@ -58,7 +58,7 @@ public class ZeroCopyTests : NetTestBase
             await ReadPattern(server, length);
             await writing;
             Assert.Equal(0, memory.Pins);
-            Assert.Equal(OnUring, Submissions.Submitted(IoUringOp.SendZeroCopy) > 0);
+            Assert.Equal(OnUring, Submissions.SubmittedOf(IoUringOp.SendZeroCopy) > 0);
         }
     });
 
@@ -76,7 +76,7 @@ public class ZeroCopyTests : NetTestBase
                 Task writing = client.WriteAsync(Pattern(length)).AsTask();
                 await ReadPattern(server, length);
                 await writing;
-                Assert.Equal(0, Submissions.Submitted(IoUringOp.SendZeroCopy));
+                Assert.Equal(0, Submissions.SubmittedOf(IoUringOp.SendZeroCopy));
             }
         },
         options => options.ZeroCopyThreshold = threshold);
@@ -91,7 +91,7 @@ public class ZeroCopyTests : NetTestBase
             Task writing = client.WriteAsync(Pattern(Taken)).AsTask();
             await ReadPattern(server, Taken);
             await writing;
-            Assert.Equal(0, Submissions.Submitted(IoUringOp.SendZeroCopy));
+            Assert.Equal(0, Submissions.SubmittedOf(IoUringOp.SendZeroCopy));
         }
     });
 
@@ -324,7 +324,7 @@ public class ZeroCopyTests : NetTestBase
                 Assert.Equal(0, memory.Pins);
             }
 
-            Assert.Equal(OnUring ? tries : 0, Submissions.Submitted(IoUringOp.SendZeroCopy));
+            Assert.Equal(OnUring ? tries : 0, Submissions.SubmittedOf(IoUringOp.SendZeroCopy));
             Submissions.Release();
         }
     });

@@ -1,12 +1,8 @@
 namespace Weir.Tests;
 
-/// <summary>A ledger that looks into the submissions of a loop's ring, and at what is registered there. Of the ring that was made last.</summary>
-public sealed unsafe class RingWatch(Kernel inner) : LedgerKernel(inner)
+/// <summary>Counts what goes by registered files in a loop's ring, and what is registered there.</summary>
+public sealed unsafe class RingWatch(Kernel inner) : RingViewKernel(inner)
 {
-    private IoUringParameters _parameters;
-    private byte* _rings;
-    private Submission* _entries;
-
     /// <summary>Submissions by the place of a registered file.</summary>
     internal int ByPlace { get; private set; }
 
@@ -41,35 +37,10 @@ public sealed unsafe class RingWatch(Kernel inner) : LedgerKernel(inner)
         return (parameters.Features & IoUringFeatures.ReadWriteAttributes) != 0;
     }
 
-    public override int IoUringSetup(uint entries, IoUringParameters* parameters)
+    private protected override void Submitted(in Submission entry)
     {
-        int result = base.IoUringSetup(entries, parameters);
-        _parameters = *parameters;
-        return result;
-    }
-
-    public override nint MMap(nuint length, int fd, long offset)
-    {
-        nint address = base.MMap(length, fd, offset);
-        if (fd >= 0 && offset == IoUringOffset.SubmissionRing)
-            _rings = (byte*)address;
-        else if (fd >= 0 && offset == IoUringOffset.SubmissionEntries)
-            _entries = (Submission*)address;
-        return address;
-    }
-
-    public override int IoUringEnter(int fd, uint toSubmit, uint minComplete, IoUringEnterFlags flags, void* argument, nuint argumentSize)
-    {
-        uint head = *(uint*)(_rings + _parameters.SubmissionOffsets.Head);
-        int result = base.IoUringEnter(fd, toSubmit, minComplete, flags, argument, argumentSize);
-        // The entries stay as they are until the loop's thread fills in the next.
-        for (uint end = *(uint*)(_rings + _parameters.SubmissionOffsets.Head); head != end; head++)
-        {
-            if ((_entries[head & (_parameters.SubmissionEntries - 1)].Flags & SubmissionFlags.FixedFile) != 0)
-                ByPlace++;
-        }
-
-        return result;
+        if ((entry.Flags & SubmissionFlags.FixedFile) != 0)
+            ByPlace++;
     }
 
     public override int IoUringRegister(int fd, IoUringRegisterOp operation, void* argument, uint count)
