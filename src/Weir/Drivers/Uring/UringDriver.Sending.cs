@@ -192,7 +192,7 @@ internal sealed partial class UringDriver
 
     /// <summary>
     /// Whether the next send is made without waiting for room, so that it is over when it is submitted, and has no completion unless it failed
-    /// or was cut short. Not where somebody waits for the send: he would not be told before something else ends the loop's wait.
+    /// or was cut short. Not where somebody waits for the send: nothing would tell him before something else ends the loop's wait.
     /// </summary>
     private static bool CanSendAtOnce(ref readonly Slot slot, ref readonly UringSlot line)
         => (slot.Ready & EpollEvents.Out) != 0
@@ -249,7 +249,7 @@ internal sealed partial class UringDriver
 
         entry.OperationFlags = (uint)(MessageFlags.NoSignal | MessageFlags.WaitAll);
         line.State |= UringState.Sending;
-        if (!atOnce || several || !CanSendAtOnce(in Slots.At(index), in line))
+        if (!atOnce || first->Next != null || !CanSendAtOnce(in Slots.At(index), in line))
             return;
         // With WAITALL a part of it is a failure, of which there is a completion.
         entry.OperationFlags |= (uint)MessageFlags.DontWait;
