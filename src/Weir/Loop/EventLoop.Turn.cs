@@ -147,11 +147,32 @@ public sealed partial class EventLoop
         Prepare(WaitKind.Look, 0);
     }
 
-    /// <summary>What is in flight has been cancelled and is all that is left: nothing else needs the loop, so nobody is told that it sleeps.</summary>
+    /// <summary>
+    /// What is in flight has been cancelled and is all that is left. What the driver waits for ends the wait by itself; calls on threads are posted
+    /// when they are done, so those must know that the loop sleeps.
+    /// </summary>
     private void PrepareLastWait()
     {
+        bool onThreads = _driver.OperationsInFlight < OperationsInFlight;
+        if (onThreads && !TryPublishSleep(long.MaxValue))
+            return;
         EndTurnClock(Now);
-        Prepare(WaitKind.Look, -1);
+        Prepare(onThreads ? WaitKind.Sleep : WaitKind.Look, -1);
+    }
+
+    /// <summary>Says that the loop sleeps. False: there is something to do, and it does not.</summary>
+    private bool TryPublishSleep(long deadline)
+    {
+        // Published first, looked after: a poster does it the other way round, so one of us sees the other.
+        if (_queue.State.TrySleep(deadline))
+        {
+            if (_queue.InboxIsEmpty(Mark.LastLook))
+                return true;
+            _queue.State.Leave();
+        }
+
+        PrepareLookNowAndThen();
+        return false;
     }
 
     /// <summary>
@@ -179,20 +200,8 @@ public sealed partial class EventLoop
     private void PrepareSleep()
     {
         long deadline = _deadline = _timers.NextWake(_slack);
-        // Published first, looked after: a poster does it the other way round, so one of us sees the other.
-        if (!_queue.State.TrySleep(deadline))
-        {
-            PrepareLookNowAndThen();
+        if (!TryPublishSleep(deadline))
             return;
-        }
-
-        if (!_queue.InboxIsEmpty(Mark.LastLook))
-        {
-            _queue.State.Leave();
-            PrepareLookNowAndThen();
-            return;
-        }
-
         long now = Now;
         EndTurnClock(now);
         Prepare(WaitKind.Sleep, deadline == long.MaxValue ? -1 : Math.Max(0, deadline - now));
