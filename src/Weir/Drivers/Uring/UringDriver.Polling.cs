@@ -103,6 +103,15 @@ internal sealed partial class UringDriver
             events = Kernel.Poll(&entry, 1, 0) > 0 ? (EpollEvents)(ushort)entry.Returned : EpollEvents.None;
         }
 
+        // What it told of was read meanwhile, by who found it without waiting: who waits now needs another.
+        if (events == EpollEvents.None && !more && request != UringRequest.Watch)
+        {
+            IoOperation? waiting = request == UringRequest.PollOut ? slot.Writer : slot.Reader;
+            if (waiting is { HasResult: false })
+                Parked(waiting, ref slot);
+            return;
+        }
+
         if (slot.Kind == DescriptorKind.Borrowed)
             Tell(request == UringRequest.PollOut ? slot.Writer : slot.Reader, events);
         else
