@@ -29,7 +29,7 @@ internal static class Proxies
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, name)).Append(usual).FirstOrDefault(File.Exists);
 
     private static Peer Weir(int upstreamPort) => new("weir", (port, _) =>
-        ["dotnet", Output.Find("weir", "Weir.Tool.dll"), "proxy", "--listen", $"127.0.0.1:{port}", "--to", $"127.0.0.1:{upstreamPort}", "--stats", "0", "--driver", "epoll"]);
+        ["dotnet", Output.Find("weir", "Weir.Tool.dll"), "proxy", "--listen", $"127.0.0.1:{port}", "--to", $"127.0.0.1:{upstreamPort}", "--stats", "0"]);
 
     private static Peer Haproxy(string program, int upstreamPort, string folder) => new("haproxy", (port, _) =>
     {

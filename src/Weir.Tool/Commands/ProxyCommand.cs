@@ -19,7 +19,7 @@ internal static class ProxyCommand
         Option<TimeSpan?> drain = Options.Time("--drain-timeout", "How long connections may go on after SIGTERM or SIGINT; a second signal cuts them. Defaults to 10s.", zeroAllowed: true);
         Option<TimeSpan?> statistics = Options.Time("--stats", "A line of statistics on stderr so often, while there is news; 0: none. Defaults to 5s.", zeroAllowed: true);
         Option<int?> most = Options.Number("--max-connections", "Connections at a time; more wait to be accepted. Defaults to what the limit of descriptors has room for.", "NUMBER", 1, int.MaxValue);
-        var noSplice = new Option<bool>("--no-splice") { Description = "Copy bulk data through buffers instead of splicing it, as is done without --driver epoll in any case." };
+        var noSplice = new Option<bool>("--no-splice") { Description = "Copy bulk data through buffers instead of splicing it." };
         Option<int?> spin = Options.Spin();
         Option<DriverKind> driver = Drivers.Option();
 
@@ -39,8 +39,7 @@ internal static class ProxyCommand
                 DrainTimeout = arguments.GetValue(drain) ?? TimeSpan.FromSeconds(10),
                 StatisticsEach = arguments.GetValue(statistics) ?? DefaultStatistics,
                 MaxConnections = ConnectionsFor(descriptors, upstreams.Length > 0 ? 2 : 3, arguments.GetValue(most)),
-                // On io_uring a spliced transfer can stall at its end.
-                MaxPipes = arguments.GetValue(noSplice) || arguments.GetValue(driver) != DriverKind.Epoll ? 0 : DescriptorLimit.Pipes(descriptors),
+                MaxPipes = arguments.GetValue(noSplice) ? 0 : DescriptorLimit.Pipes(descriptors),
             };
             var options = new LoopOptions
             {

@@ -44,6 +44,21 @@ public abstract class FdWatcherTests : LoopTests
         });
 
     [Fact]
+    public void The_room_that_a_peer_makes_is_seen_although_it_has_ended_its_own_side()
+        => Run(async loop =>
+        {
+            (int left, int right) = SocketPair();
+            using FdWatcher watcher = Watch(left);
+            Fill(left);
+            Assert.Equal(0, InnerKernel.Shutdown(right, ShutdownHow.Write));
+            ValueTask writable = watcher.WaitWritableAsync();
+            await Settle();
+            Assert.False(writable.IsCompleted);
+            Empty(right);
+            await writable;
+        });
+
+    [Fact]
     public void A_second_reader_is_refused_and_the_first_is_untouched()
         => Run(async loop =>
         {

@@ -57,8 +57,15 @@ public class SpliceTests : NetTestBase
     });
 
     [Theory, MemberData(nameof(Families))]
-    public void Much_goes_through_in_spite_of_full_buffers(string family) => RunBetweenPairs(family, async (sender, source, destination, receiver, pipe) =>
+    public void Much_goes_through_in_spite_of_full_buffers(string family) => PassMuch(family, receiverHasEnded: false);
+
+    [Theory, MemberData(nameof(Families))]
+    public void Much_goes_through_to_who_has_ended_his_own_side(string family) => PassMuch(family, receiverHasEnded: true);
+
+    private void PassMuch(string family, bool receiverHasEnded) => RunBetweenPairs(family, async (sender, source, destination, receiver, pipe) =>
     {
+        if (receiverHasEnded)
+            receiver.ShutdownWrite();
         byte[] all = Pattern(8 << 20);
         byte[] before = new byte[Fill(destination)];
         Task write = sender.WriteAsync(all).AsTask();

@@ -29,11 +29,16 @@ internal sealed partial class UringDriver
 
     private void PollOnce(UringRequest request, ref UringSlot line, EpollEvents events)
     {
-        UringState state = StateOf(request);
-        if (line.Has(state))
-            return;
-        line.State |= state;
-        Submit(request, IoUringOp.PollAdd, ref line).OperationFlags = (uint)events;
+        if (!line.Has(StateOf(request)))
+            Poll(request, ref line, events);
+    }
+
+    private ref Submission Poll(UringRequest request, ref UringSlot line, EpollEvents events)
+    {
+        line.State |= StateOf(request);
+        ref Submission entry = ref Submit(request, IoUringOp.PollAdd, ref line);
+        entry.OperationFlags = (uint)events;
+        return ref entry;
     }
 
     protected override int WatchRoom(ref Slot slot, ulong token)
@@ -103,15 +108,8 @@ internal sealed partial class UringDriver
             events = Kernel.Poll(&entry, 1, 0) > 0 ? (EpollEvents)(ushort)entry.Returned : EpollEvents.None;
         }
 
-        // What it told of was read meanwhile, by who found it without waiting: who waits now needs another.
-        if (events == EpollEvents.None && !more && request != UringRequest.Watch)
-        {
-            IoOperation? waiting = request == UringRequest.PollOut ? slot.Writer : slot.Reader;
-            if (waiting is { HasResult: false })
-                Parked(waiting, ref slot);
-            return;
-        }
-
+        if (request != UringRequest.Watch)
+            GoOnOrStop(request, ref slot, ref line, events, more);
         if (slot.Kind == DescriptorKind.Borrowed)
             Tell(request == UringRequest.PollOut ? slot.Writer : slot.Reader, events);
         else
@@ -119,6 +117,22 @@ internal sealed partial class UringDriver
         // The kernel may end it, for want of memory: what happened meanwhile shows at once when the next begins.
         if (request == UringRequest.Watch && !more)
             WatchMask(ref slot, ref line);
+    }
+
+    // A poll tells of the peer's end whether it is asked or not (IO_POLL_UNMASK of io_uring), and what it told of may have been read meanwhile, by who
+    // found it without waiting. Who waits then is waited for by one that goes on, since one that looks once would tell the same again.
+    private void GoOnOrStop(UringRequest request, ref Slot slot, ref UringSlot line, EpollEvents events, bool more)
+    {
+        IoOperation? waiting = request == UringRequest.PollOut ? slot.Writer : slot.Reader;
+        if (waiting is { HasResult: false } && (events & (waiting.Interest | AlwaysReported)) == 0)
+        {
+            if (!more)
+                Poll(request, ref line, waiting.Interest).Length = (uint)PollAddFlags.Multishot;
+        }
+        else if (more)
+        {
+            Stop(StateOf(request), request, ref line);
+        }
     }
 
     private static UringState StateOf(UringRequest request) => request switch
