@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Weir.Net;
 
 /// <summary>
@@ -68,11 +70,7 @@ public sealed class AncillaryData
     /// <exception cref="ArgumentException">There is no room for it.</exception>
     public void Add<T>(SocketLevel level, ControlMessageType type, T value)
         where T : unmanaged
-    {
-        var writer = new ControlMessageWriter(_buffer, _length);
-        Added(writer.TryAdd(level, type, value), writer);
-        NamesSender |= (level, type) == (SocketLevel.Socket, ControlMessageType.SocketCredentials);
-    }
+        => Add(level, type, MemoryMarshal.AsBytes(MemoryMarshal.CreateReadOnlySpan(ref value, 1)));
 
     /// <summary>Has the datagram leave from an address and an interface.</summary>
     /// <exception cref="ArgumentException">There is no room for it.</exception>

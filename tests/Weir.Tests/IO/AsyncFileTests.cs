@@ -3,54 +3,13 @@
 namespace Weir.Tests;
 
 /// <summary>What a file on a loop does, whoever makes its calls. This class: a ring inside an epoll loop, where it is to be had.</summary>
-public class AsyncFileTests : LoopTests
+public class AsyncFileTests : FileTests
 {
-    protected virtual DriverKind Driver => DriverKind.Epoll;
-
-    protected override LoopOptions Options(Action<LoopOptions>? configure = null) => base.Options(options =>
-    {
-        options.Driver = Driver;
-        configure?.Invoke(options);
-    });
-
-    private readonly List<string> _paths = [];
-
     protected virtual string? ExpectedBackend => IoUring.WhyNot == null || !OnLinux ? "io_uring" : "threads";
 
     private protected LedgerKernel Ledger { get; private set; } = null!;
 
     protected override CountingKernel MakeKernel() => Ledger = new LedgerKernel(InnerKernel);
-
-    private bool OnLinux => ReferenceEquals(InnerKernel, Weir.Kernel.Linux);
-
-    /// <summary>A path that no other test has; what is there is deleted after the test.</summary>
-    protected string NewPath()
-    {
-        string path = $"/tmp/weir-file-{Guid.NewGuid():N}";
-        _paths.Add(path);
-        return path;
-    }
-
-    protected unsafe string NewFile(ReadOnlySpan<byte> content)
-    {
-        string path = NewPath();
-        int fd = OpenNow(path, FileFlags.WriteOnly | FileFlags.Create);
-        Assert.Equal(content.Length, Write(fd, content));
-        Assert.Equal(0, InnerKernel.Close(fd));
-        return path;
-    }
-
-    private unsafe int OpenNow(string path, FileFlags flags)
-    {
-        fixed (byte* name = ZeroTerminated(path))
-        {
-            int fd = InnerKernel.Open(name, flags | FileFlags.CloseOnExec, 0x1B6);
-            Assert.True(fd >= 0, $"{path}: {(Errno)(-fd)}");
-            return fd;
-        }
-    }
-
-    private static byte[] ZeroTerminated(string path) => [.. System.Text.Encoding.UTF8.GetBytes(path), 0];
 
     /// <summary>What is in a file, past all that is tested here.</summary>
     private byte[] ContentOf(string path)
@@ -62,18 +21,6 @@ public class AsyncFileTests : LoopTests
             content.AddRange(block.AsSpan(0, count));
         InnerKernel.Close(fd);
         return [.. content];
-    }
-
-    public override unsafe void Dispose()
-    {
-        foreach (string path in _paths)
-        {
-            fixed (byte* name = ZeroTerminated(path))
-                InnerKernel.Unlink(name);
-        }
-
-        base.Dispose();
-        GC.SuppressFinalize(this);
     }
 
     private static byte[] Bytes(int count, int seed = 1)

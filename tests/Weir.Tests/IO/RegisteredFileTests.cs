@@ -3,62 +3,18 @@ using System.Runtime.InteropServices;
 namespace Weir.Tests;
 
 /// <summary>A file with many operations has a place among the files registered with the loop's ring. This class: a ring inside an epoll loop.</summary>
-public partial class RegisteredFileTests : LoopTests
+public partial class RegisteredFileTests : FileTests
 {
     private const int Before = 15; // operations that go by number in any case
-
-    private readonly List<string> _paths = [];
-
-    protected virtual DriverKind Driver => DriverKind.Epoll;
 
     private protected RingWatch Watch { get; private set; } = null!;
 
     protected override CountingKernel MakeKernel() => Watch = new RingWatch(InnerKernel);
 
-    private bool OnLinux => ReferenceEquals(InnerKernel, Weir.Kernel.Linux);
-
     // Without io_uring, or on a kernel before 6.14, there is nothing to see.
     private bool HasPlaces => !OnLinux || (IoUring.WhyNot == null && RingWatch.HasPlaces(InnerKernel));
 
-    protected override LoopOptions Options(Action<LoopOptions>? configure = null) => base.Options(options =>
-    {
-        options.Driver = Driver;
-        configure?.Invoke(options);
-    });
-
-    private static byte[] ZeroTerminated(string path) => [.. System.Text.Encoding.UTF8.GetBytes(path), 0];
-
-    private string NewPath()
-    {
-        string path = $"/tmp/weir-place-{Guid.NewGuid():N}";
-        _paths.Add(path);
-        return path;
-    }
-
-    private unsafe string NewFile(int length)
-    {
-        string path = NewPath();
-        fixed (byte* name = ZeroTerminated(path))
-        {
-            int fd = InnerKernel.Open(name, FileFlags.WriteOnly | FileFlags.Create | FileFlags.CloseOnExec, 0x1B6);
-            Assert.Equal(length, Write(fd, [.. Enumerable.Range(0, length).Select(i => (byte)i)]));
-            Assert.Equal(0, InnerKernel.Close(fd));
-        }
-
-        return path;
-    }
-
-    public override unsafe void Dispose()
-    {
-        foreach (string path in _paths)
-        {
-            fixed (byte* name = ZeroTerminated(path))
-                InnerKernel.Unlink(name);
-        }
-
-        base.Dispose();
-        GC.SuppressFinalize(this);
-    }
+    private string NewFile(int length) => NewFile([.. Enumerable.Range(0, length).Select(i => (byte)i)]);
 
     private static async Task ReadTimes(AsyncFile file, int times, int offset = 0)
     {
@@ -160,7 +116,7 @@ public partial class RegisteredFileTests : LoopTests
     private unsafe int NewFifo(out string path)
     {
         path = NewPath();
-        fixed (byte* name = ZeroTerminated(path))
+        fixed (byte* name = PathText.Encode(path, terminated: true))
         {
             Assert.Equal(0, InnerKernel.MakeFifo(name, 0x180));
             return Keep(InnerKernel.Open(name, FileFlags.ReadOnly | FileFlags.NonBlock | FileFlags.CloseOnExec, 0));
