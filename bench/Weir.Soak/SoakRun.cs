@@ -19,6 +19,8 @@ internal sealed class SoakRun(DriverKind[] drivers, TimeSpan time, int seed)
     private static readonly TimeSpan LongestPhase = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan RestLimit = TimeSpan.FromSeconds(20);
 
+    private readonly (long Challenged, long Ignored) _refusedAtStart = Remains.RefusedResets();
+
     private readonly long _start = Stopwatch.GetTimestamp();
     private readonly Random _random = new(seed);
 
@@ -110,16 +112,23 @@ internal sealed class SoakRun(DriverKind[] drivers, TimeSpan time, int seed)
         return traffic;
     }
 
-    private static void ComeToRest(Phase phase, List<Rig> rigs)
+    private void ComeToRest(Phase phase, List<Rig> rigs)
     {
         long start = Stopwatch.GetTimestamp();
         while (rigs.Select(rig => rig.Unrest()).FirstOrDefault(unrest => unrest != null) is { } unrest)
         {
             rigs.ForEach(rig => rig.ThrowIfFailed());
             if (Stopwatch.GetElapsedTime(start) > RestLimit)
-                throw new Finding($"LEAK after {phase.Name}: {unrest}");
+                throw new Finding(string.Join("\n  ", [$"LEAK after {phase.Name}: {unrest}", .. Remaining(rigs)]));
             Thread.Sleep(10); // the peers' ends are on their way; no event says that they all have come
         }
+    }
+
+    private IEnumerable<string> Remaining(List<Rig> rigs)
+    {
+        (long challenged, long ignored) = Remains.RefusedResets();
+        return Remains.Describe(rigs.SelectMany(rig => rig.EndPoints))
+            .Append($"resets out of sequence since the start: {challenged - _refusedAtStart.Challenged} answered by a challenge, {ignored - _refusedAtStart.Ignored} by nothing");
     }
 
     private static void RequireDescriptors(SortedDictionary<string, int> before, string when)
