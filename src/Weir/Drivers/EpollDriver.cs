@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Weir;
 
 /// <summary>Operations over epoll(7).</summary>
@@ -51,18 +53,22 @@ internal sealed partial class EpollDriver : ReadinessDriver
     {
         for (int i = 0; i < count; i++)
         {
+            if (i + 2 * PrefetchDistance < count)
+                Slots.Prefetch(_set.DataOf(i + 2 * PrefetchDistance));
+            if (i + PrefetchDistance < count)
+                Slots.PrefetchReader(_set.DataOf(i + PrefetchDistance));
             EpollEvents events = _set.Event(i, out ulong token);
             if (token == WakeToken)
                 continue;
             _events++;
-            if (!Slots.IsLive(token))
+            ref Slot slot = ref Slots.Find(token);
+            if (Unsafe.IsNullRef(ref slot))
             {
                 _ghostEvents++;
                 _ghostRun++;
                 continue;
             }
 
-            ref Slot slot = ref Slots.At(SlotTable.IndexOf(token));
             if (slot.Kind == DescriptorKind.Borrowed)
             {
                 DispatchBorrowed(ref slot, events);

@@ -31,6 +31,9 @@ internal class IoOperation(WorkQueue queue) : LoopAwaitable(queue)
     /// <summary>Bytes of <see cref="Buffer"/> that a write has already handed to the kernel.</summary>
     internal int Done;
 
+    // Its driver does not keep it any more.
+    private bool _isDetached;
+
     internal OperationKind Kind { get; private set; }
 
     internal Memory<byte> Buffer { get; private set; }
@@ -46,6 +49,7 @@ internal class IoOperation(WorkQueue queue) : LoopAwaitable(queue)
         Buffer = buffer;
         Interest = interest;
         Done = 0;
+        _isDetached = false;
     }
 
     /// <summary>
@@ -62,11 +66,19 @@ internal class IoOperation(WorkQueue queue) : LoopAwaitable(queue)
         return true;
     }
 
+    /// <summary>Has a result delivered; the driver that calls this has let go of it.</summary>
+    internal void EndDetached(int result)
+    {
+        _isDetached = true;
+        End(result);
+    }
+
     protected override bool TryFinish() => Queue.Driver.Perform(this);
 
     protected override void Finishing()
     {
-        Queue.Driver.Finished(this);
+        if (!_isDetached)
+            Queue.Driver.Finished(this);
         Buffer = default;
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Weir;
@@ -29,10 +30,22 @@ internal sealed class LeasePool
     private const int Sizes = 5; // 4 KiB to 64 KiB
     private const int MostKept = 16;
 
+    // The one given back last, before it goes to the others of its size: where one is lent at a time, nothing else is touched.
+    private byte[]? _last;
     private readonly Stack<byte[]>[] _idle = [.. Enumerable.Range(0, Sizes).Select(_ => new Stack<byte[]>())];
 
     /// <summary>An array of at least <paramref name="length"/> bytes, or of the largest size.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal byte[] Rent(int length)
+    {
+        byte[]? last = _last;
+        if (last == null || last.Length < length)
+            return RentAnother(length);
+        _last = null;
+        return last;
+    }
+
+    private byte[] RentAnother(int length)
     {
         int size = 0;
         while (size < Sizes - 1 && 1 << (SmallestBits + size) < length)
@@ -41,6 +54,14 @@ internal sealed class LeasePool
     }
 
     internal void Return(byte[] array)
+    {
+        byte[]? before = _last;
+        _last = array;
+        if (before != null)
+            Keep(before);
+    }
+
+    private void Keep(byte[] array)
     {
         Stack<byte[]> idle = _idle[System.Numerics.BitOperations.Log2((uint)array.Length) - SmallestBits];
         if (idle.Count < MostKept)

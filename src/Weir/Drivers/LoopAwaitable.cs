@@ -37,13 +37,13 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
 
     private Action<object?>? _continuation;
     private object? _continuationState;
-    private Resumption? _resumption;
-    private Registration? _cancellation; // made at the first wait with a token, and kept
+    private Extras? _extras; // made when first needed, and kept
     private int _result;
     private short _version;
     private volatile AwaitableStatus _status; // a caller on another thread looks at it
     private bool _withoutContext;
     private bool _cancelable;
+    private bool _hasResumption;
 
     /// <summary>The loop's queue.</summary>
     protected WorkQueue Queue { get; } = queue;
@@ -153,7 +153,7 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
         if (!cancellation.CanBeCanceled)
             return;
         _cancelable = true;
-        (_cancellation ??= new Registration()).Value = cancellation.UnsafeRegister(static state => ((LoopAwaitable)state!).OnTokenCanceled(), this);
+        (_extras ??= new Extras()).Cancellation = cancellation.UnsafeRegister(static state => ((LoopAwaitable)state!).OnTokenCanceled(), this);
     }
 
     /// <inheritdoc/>
@@ -172,23 +172,34 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
 
         Finishing();
         _status = AwaitableStatus.Completed;
-        // A caller on another thread may be registering its continuation right now: whoever comes second resumes it.
-        Action<object?>? continuation = Interlocked.Exchange(ref _continuation, CompletedSentinel);
+        Action<object?>? continuation = Volatile.Read(ref _continuation);
+        if (continuation != null)
+            Volatile.Write(ref _continuation, CompletedSentinel); // the one caller there may be is here
+        else
+            continuation = Interlocked.Exchange(ref _continuation, CompletedSentinel); // one on another thread may be coming right now: the second resumes it
         if (continuation != null)
             Resume(continuation);
     }
 
+    /// <summary>The object whose members it is awaited through, if it is used again and again: who resumes looks there next.</summary>
+    internal object? Owner { get; init; }
+
     /// <summary>This runs next: have near what it resumes, an async method's state as a rule.</summary>
-    internal void PrefetchCaller() => Prefetch.Object(_continuationState, 3);
+    internal void PrefetchCaller()
+    {
+        Prefetch.Object(_continuationState, 3);
+        Prefetch.Object(Owner, 1);
+    }
 
     private void Resume(Action<object?> continuation)
     {
         object? state = _continuationState;
-        if (_resumption != null)
+        if (_hasResumption)
         {
-            if (_resumption.Leaves(Queue))
+            Resumption resumption = _extras!.Resumption!;
+            if (resumption.Leaves(Queue))
                 Queue.HopsOffLoop++;
-            _resumption.Invoke(continuation, state);
+            resumption.Invoke(continuation, state);
         }
         else if (_withoutContext)
         {
@@ -238,16 +249,18 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
         if (onLoop && flags == ValueTaskSourceOnCompletedFlags.UseSchedulingContext && SynchronizationContext.Current == Queue.Context)
         {
             _withoutContext = false;
-            _resumption = null;
         }
         else
         {
             _withoutContext = true;
-            _resumption = Resumption.Capture(flags, onLoop ? Queue : null);
+            Resumption? resumption = Resumption.Capture(flags, onLoop ? Queue : null);
+            _hasResumption = resumption != null;
+            if (_hasResumption)
+                (_extras ??= new Extras()).Resumption = resumption;
         }
 
         _continuationState = state;
-        Action<object?>? before = Interlocked.CompareExchange(ref _continuation, continuation, null);
+        Action<object?>? before = onLoop ? SetContinuation(continuation) : Interlocked.CompareExchange(ref _continuation, continuation, null);
         if (before == null)
             return;
         if (before != CompletedSentinel)
@@ -256,7 +269,16 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
         if (onLoop)
             Queue.Enqueue(this);
         else
-            _resumption!.Invoke(continuation, state);
+            _extras!.Resumption!.Invoke(continuation, state);
+    }
+
+    // On the loop nothing completes it meanwhile; and the framework's exchange of references costs as much as the rest of an await.
+    private Action<object?>? SetContinuation(Action<object?> continuation)
+    {
+        Action<object?>? before = _continuation;
+        if (before == null)
+            Volatile.Write(ref _continuation, continuation);
+        return before;
     }
 
     private void RequireFirstAwait()
@@ -278,16 +300,21 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
         CancellationToken cancellation = default;
         if (_cancelable)
         {
-            cancellation = _cancellation!.Value.Token;
-            _cancellation.Value.Dispose(); // waits for a callback that runs on another thread, so that none can meet the next use
-            _cancellation.Value = default;
+            cancellation = _extras!.Cancellation.Token;
+            _extras.Cancellation.Dispose(); // waits for a callback that runs on another thread, so that none can meet the next use
+            _extras.Cancellation = default;
             _cancelable = false;
         }
 
         Exception? failure = result < 0 ? ToException(result, cancellation) : null;
         _continuation = null;
         _continuationState = null;
-        _resumption = null;
+        if (_hasResumption)
+        {
+            _extras!.Resumption = null;
+            _hasResumption = false;
+        }
+
         _version++;
         // Last: once idle it may be prepared again, by the loop's thread while a foreign caller is still in here.
         _status = AwaitableStatus.Idle;
@@ -309,9 +336,11 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
             throw new InvalidOperationException("It was awaited before, and is in use again; a ValueTask may be awaited once.");
     }
 
-    private sealed class Registration
+    /// <summary>What few uses need.</summary>
+    private sealed class Extras
     {
-        internal CancellationTokenRegistration Value;
+        internal CancellationTokenRegistration Cancellation;
+        internal Resumption? Resumption;
     }
 
     private sealed class CancelRequest(LoopAwaitable awaitable, short version) : LoopWork

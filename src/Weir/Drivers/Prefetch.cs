@@ -18,8 +18,20 @@ internal static unsafe class Prefetch
         if (!Sse.IsSupported || target == null)
             return;
         // The address may be stale by the time it is used, if a collection moves the object: a prefetch of any address is harmless.
-        byte* address = *(byte**)Unsafe.AsPointer(ref target);
+        Lines(*(byte**)Unsafe.AsPointer(ref target), lines);
+    }
+
+    /// <summary>Asks for the cache line that <paramref name="target"/> begins in.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Reference<T>(ref T target) => Lines(Unsafe.AsPointer(ref target), 1);
+
+    /// <summary>Asks for the first <paramref name="lines"/> cache lines at an address.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Lines(void* address, int lines)
+    {
+        if (!Sse.IsSupported)
+            return;
         for (int i = 0; i < lines; i++)
-            Sse.Prefetch0(address + i * LineSize);
+            Sse.Prefetch0((byte*)address + i * LineSize);
     }
 }

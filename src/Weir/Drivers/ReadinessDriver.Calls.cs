@@ -191,9 +191,9 @@ internal abstract partial class ReadinessDriver
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref Slot Open(ulong token, out nint refusal)
     {
-        bool isOpen = Slots.IsLive(token);
-        refusal = isOpen ? 0 : -(nint)(int)Closed;
-        return ref isOpen ? ref Slots.At(SlotTable.IndexOf(token)) : ref Unsafe.NullRef<Slot>();
+        ref Slot slot = ref Slots.Find(token);
+        refusal = Unsafe.IsNullRef(ref slot) ? -(nint)(int)Closed : 0;
+        return ref slot;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace Weir;
 
@@ -15,6 +16,12 @@ internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) 
     protected const EpollEvents AlwaysReported = EpollEvents.Hup | EpollEvents.Err;
     protected const EpollEvents ReadInterest = EpollEvents.In | EpollEvents.RdHup;
     private const EpollEvents EndAnnounced = EpollEvents.Pri | EpollEvents.RdHup;
+
+    /// <summary>
+    /// So many events ahead operations, and twice as many ahead the slots that name them, are fetched into the cache: with many connections the kernel has
+    /// used it for other things meanwhile.
+    /// </summary>
+    protected const int PrefetchDistance = 4;
 
     // MOVE is a hint that costs nothing. NONBLOCK is for the pipe's side; the socket's side is non-blocking by its own flag.
     private const SpliceFlags PassOn = SpliceFlags.Move | SpliceFlags.NonBlock;
@@ -173,13 +180,13 @@ internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) 
     internal override bool Start(IoOperation operation)
     {
         Debug.Assert(Queue.IsCurrent, "Operations start on the loop's thread.");
-        if (!Slots.IsLive(operation.Token))
+        ref Slot slot = ref Slots.Find(operation.Token);
+        if (Unsafe.IsNullRef(ref slot))
         {
             operation.SetResult(-(int)Closed);
             return true;
         }
 
-        ref Slot slot = ref Slots.At(SlotTable.IndexOf(operation.Token));
         ref IoOperation? place = ref operation.WritesDirection ? ref slot.Writer : ref slot.Reader;
         if (place != null)
             throw IoOperation.Busy(operation.Kind, slot.Descriptor);
@@ -215,13 +222,13 @@ internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) 
 
     internal override bool Perform(IoOperation operation)
     {
-        if (!Slots.IsLive(operation.Token))
+        ref Slot slot = ref Slots.Find(operation.Token);
+        if (Unsafe.IsNullRef(ref slot))
         {
             operation.SetResult(-(int)Closed);
             return true;
         }
 
-        ref Slot slot = ref Slots.At(SlotTable.IndexOf(operation.Token));
         ref IoOperation? place = ref operation.WritesDirection ? ref slot.Writer : ref slot.Reader;
         if (place != operation)
         {
@@ -251,8 +258,9 @@ internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) 
 
     internal override void Finished(IoOperation operation)
     {
-        if (Slots.IsLive(operation.Token))
-            Forget(operation, ref Slots.At(SlotTable.IndexOf(operation.Token)));
+        ref Slot slot = ref Slots.Find(operation.Token);
+        if (!Unsafe.IsNullRef(ref slot))
+            Forget(operation, ref slot);
     }
 
     private void Forget(IoOperation operation, ref Slot slot)
@@ -314,7 +322,19 @@ internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) 
     {
         slot.Ready |= events;
         if (slot.Reader is { } reader && (events & (reader.Interest | AlwaysReported)) != 0)
-            reader.Enqueue();
+        {
+            // Who waits for a connection's data is told at once; it is not asked again whether there is some when the queue comes to him.
+            if (reader.Kind == OperationKind.WaitToRead && IsSocket(ref slot))
+            {
+                slot.Reader = null;
+                reader.EndDetached((int)(events & (reader.Interest | AlwaysReported)));
+            }
+            else
+            {
+                reader.Enqueue();
+            }
+        }
+
         if (slot.Writer is { } writer && (events & (writer.Interest | AlwaysReported)) != 0)
             writer.Enqueue();
     }

@@ -79,6 +79,44 @@ internal sealed class SlotTable
         return (uint)index < (uint)Extent && At(index).Generation == GenerationOf(token);
     }
 
+    /// <summary>The slot of a token, if it has not been freed since the token was made; else a null reference.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal ref Slot Find(ulong token)
+    {
+        ref Slot slot = ref Find(token, out bool exists);
+        return ref exists && slot.Generation == GenerationOf(token) ? ref slot : ref Unsafe.NullRef<Slot>();
+    }
+
+    // Each index below the extent has a page, so there is no need to look at the lengths as well.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ref Slot Find(ulong token, out bool exists)
+    {
+        int index = IndexOf(token);
+        exists = (uint)index < (uint)Extent;
+        if (!exists)
+            return ref Unsafe.NullRef<Slot>();
+        Slot[] page = Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_pages), index >> PageBits);
+        return ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(page), index & (PageSize - 1));
+    }
+
+    /// <summary>Asks for a token's slot ahead of its use.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Prefetch(ulong token)
+    {
+        ref Slot slot = ref Find(token, out bool exists);
+        if (exists)
+            Weir.Prefetch.Reference(ref slot);
+    }
+
+    /// <summary>Asks for the operation that waits to read from a token's slot ahead of its use.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void PrefetchReader(ulong token)
+    {
+        ref Slot slot = ref Find(token, out bool exists);
+        if (exists)
+            Weir.Prefetch.Object(slot.Reader, 1);
+    }
+
     internal int Allocate(int fd, DescriptorKind kind)
     {
         if (_freeCount == 0)

@@ -204,7 +204,7 @@ public abstract partial class DescriptorStream : Stream
     {
         if (!_loop.IsCurrent)
             return new IoOperation(_loop.Queue);
-        IoOperation reader = _reader ??= new IoOperation(_loop.Queue);
+        IoOperation reader = _reader ??= new IoOperation(_loop.Queue) { Owner = this };
         return reader.Status == AwaitableStatus.Idle ? reader : throw IoOperation.Busy(OperationKind.Read, FileDescriptor);
     }
 
@@ -212,7 +212,7 @@ public abstract partial class DescriptorStream : Stream
     {
         if (!_loop.IsCurrent)
             return new IoOperation(_loop.Queue);
-        IoOperation writer = _writer ??= new IoOperation(_loop.Queue);
+        IoOperation writer = _writer ??= new IoOperation(_loop.Queue) { Owner = this };
         return writer.Status == AwaitableStatus.Idle ? writer : throw IoOperation.Busy(OperationKind.Write, FileDescriptor);
     }
 

@@ -70,7 +70,7 @@ public sealed partial class EventLoop
     public CancellationToken Stopping { get; }
 
     /// <summary>Whether the caller runs on this loop's thread. Any thread.</summary>
-    public bool IsCurrent => CurrentOnThread == this;
+    public bool IsCurrent => _queue.IsCurrent;
 
     /// <summary>Whether the loop waits in the kernel at this moment, so that a post would have to wake it. Any thread.</summary>
     public bool IsAsleep => _queue.State.Phase == LoopPhase.Sleeping;

@@ -69,6 +69,9 @@ internal sealed unsafe class EpollSet : IDisposable
         return EpollEventLayout.Events(_events, index);
     }
 
+    /// <summary>The data of event <paramref name="index"/> of the last wait.</summary>
+    internal ulong DataOf(int index) => EpollEventLayout.Data(_events, index);
+
     public void Dispose()
     {
         int fd = Interlocked.Exchange(ref _fd, -1);

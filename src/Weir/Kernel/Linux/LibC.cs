@@ -40,11 +40,6 @@ internal static unsafe partial class LibC
     [DllImport(Name)] internal static extern int setsockopt(int fd, int level, int option, void* value, uint length);
     [DllImport(Name)] internal static extern nint recv(int fd, void* buffer, nuint length, int flags);
     [DllImport(Name)] internal static extern nint send(int fd, void* buffer, nuint length, int flags);
-    // For short calls that cannot block (MSG_DONTWAIT): without the transition that lets the garbage collector run meanwhile. A
-    // collection then waits for the call, which takes as long as copying the bytes.
-    [DllImport(Name, EntryPoint = "recv"), SuppressGCTransition] internal static extern nint recv_now(int fd, void* buffer, nuint length, int flags);
-    [DllImport(Name, EntryPoint = "send"), SuppressGCTransition] internal static extern nint send_now(int fd, void* buffer, nuint length, int flags);
-
     [DllImport(Name)] internal static extern nint recvmsg(int fd, MessageHeader* message, int flags);
     [DllImport(Name)] internal static extern nint sendmsg(int fd, MessageHeader* message, int flags);
 
@@ -96,11 +91,21 @@ internal static unsafe partial class LibC
     [DllImport(Name)] internal static extern int munmap(void* address, nuint length);
 
     [DllImport(Name)] internal static extern nint syscall(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
+    // For short calls that cannot block: without the transition that lets the garbage collector run meanwhile. A collection then waits for the
+    // call, which takes as long as copying the bytes. Of up to five arguments, which go in registers; the sixth that the kernel is given is undefined.
+    [DllImport(Name, EntryPoint = "syscall"), SuppressGCTransition] internal static extern nint syscall_now(nint number, nint a, nint b, nint c, nint d, nint e);
 }
 
-/// <summary>Numbers of system calls that older C libraries have no wrapper for; from 424 on they are the same on all architectures.</summary>
+/// <summary>
+/// Numbers of system calls that older C libraries have no wrapper for, and of those whose wrapper costs something: from 424 on they are the same on
+/// all architectures.
+/// </summary>
 internal static class SystemCallNumbers
 {
+    // 0: of this architecture it is not known here. asm/unistd_64.h, asm-generic/unistd.h.
+    internal static readonly nint ReceiveFrom = RuntimeInformation.ProcessArchitecture switch { Architecture.X64 => 45, Architecture.Arm64 => 207, _ => 0 };
+    internal static readonly nint SendTo = RuntimeInformation.ProcessArchitecture switch { Architecture.X64 => 44, Architecture.Arm64 => 206, _ => 0 };
+
     internal const nint PidFdSendSignal = 424;
     internal const nint IoUringSetup = 425;
     internal const nint IoUringEnter = 426;

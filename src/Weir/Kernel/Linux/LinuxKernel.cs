@@ -99,11 +99,17 @@ internal sealed unsafe partial class LinuxKernel : Kernel
     // Copying 64 KiB takes some ten microseconds: for so long a garbage collection may wait.
     private static bool IsShort(nuint length, MessageFlags flags) => (flags & MessageFlags.DontWait) != 0 && length <= 64 * 1024;
 
+    // By number: where there are threads, libc's recv and send make themselves points of cancellation (pthread_cancel) on the way in and out again.
+    // The sixth argument is the length of an address; with no address it is not looked at.
     public override nint Receive(int fd, void* buffer, nuint length, MessageFlags flags)
-        => Result(IsShort(length, flags) ? LibC.recv_now(fd, buffer, length, (int)flags) : LibC.recv(fd, buffer, length, (int)flags));
+        => Result(IsShort(length, flags) && SystemCallNumbers.ReceiveFrom != 0
+            ? LibC.syscall_now(SystemCallNumbers.ReceiveFrom, fd, (nint)buffer, (nint)length, (nint)(uint)flags, 0)
+            : LibC.recv(fd, buffer, length, (int)flags));
 
     public override nint Send(int fd, void* buffer, nuint length, MessageFlags flags)
-        => Result(IsShort(length, flags) ? LibC.send_now(fd, buffer, length, (int)flags) : LibC.send(fd, buffer, length, (int)flags));
+        => Result(IsShort(length, flags) && SystemCallNumbers.SendTo != 0
+            ? LibC.syscall_now(SystemCallNumbers.SendTo, fd, (nint)buffer, (nint)length, (nint)(uint)flags, 0)
+            : LibC.send(fd, buffer, length, (int)flags));
 
     public override nint ReceiveMessage(int fd, MessageHeader* message, MessageFlags flags) => Result(LibC.recvmsg(fd, message, (int)flags));
 
