@@ -49,6 +49,10 @@ internal sealed partial class EpollDriver : ReadinessDriver
     // An epoll set may be polled like any other file. Rebuild makes another.
     internal override int WaitDescriptor => _set.FileDescriptor;
 
+    // So many events ahead operations, and twice as many ahead the slots that name them, are fetched into the cache: with many connections the
+    // kernel has used it for other things meanwhile.
+    private const int PrefetchDistance = 4;
+
     internal override void Dispatch(int count)
     {
         for (int i = 0; i < count; i++)

@@ -17,12 +17,6 @@ internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) 
     protected const EpollEvents ReadInterest = EpollEvents.In | EpollEvents.RdHup;
     private const EpollEvents EndAnnounced = EpollEvents.Pri | EpollEvents.RdHup;
 
-    /// <summary>
-    /// So many events ahead operations, and twice as many ahead the slots that name them, are fetched into the cache: with many connections the kernel has
-    /// used it for other things meanwhile.
-    /// </summary>
-    protected const int PrefetchDistance = 4;
-
     // MOVE is a hint that costs nothing. NONBLOCK is for the pipe's side; the socket's side is non-blocking by its own flag.
     private const SpliceFlags PassOn = SpliceFlags.Move | SpliceFlags.NonBlock;
 

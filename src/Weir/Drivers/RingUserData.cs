@@ -20,7 +20,5 @@ internal static class RingUserData
 
     internal static int IndexIn(ulong userData) => (int)(userData & ((1 << IndexBits) - 1));
 
-    internal static ulong TokenIn(ulong userData) => userData & ~(0xFFul << IndexBits);
-
     internal static uint GenerationIn(ulong userData) => (uint)(userData >> 32);
 }

@@ -158,25 +158,11 @@ internal sealed partial class UringDriver : ReadinessDriver
     {
         uint ready = Math.Min((uint)count, _ring.Ready);
         for (uint i = 0; i < ready; i++)
-        {
-            if (i + 2 * PrefetchDistance < ready)
-                PrefetchSlots(_ring.Peek(i + 2 * PrefetchDistance).UserData);
-            if (i + PrefetchDistance < ready)
-                Slots.PrefetchReader(RingUserData.TokenIn(_ring.Peek(i + PrefetchDistance).UserData));
             Complete(_ring.Peek(i));
-        }
-
         _ring.Advance(ready);
         _events += ready;
         if (_ring.Ready == 0)
             ConcludeSends();
-    }
-
-    private void PrefetchSlots(ulong userData)
-    {
-        ulong token = RingUserData.TokenIn(userData);
-        Slots.Prefetch(token);
-        _lines.Prefetch(SlotTable.IndexOf(token));
     }
 
     private void Complete(in Completion completion)

@@ -17,15 +17,6 @@ internal sealed unsafe class UringSlotTable : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal ref UringSlot At(int index) => ref ((UringSlot*)_pages[index >> PageBits])[index & (PageSize - 1)];
 
-    /// <summary>Asks for a place ahead of its use, if there is one.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Prefetch(int index)
-    {
-        nint[] pages = _pages;
-        if (index >> PageBits < pages.Length)
-            Weir.Prefetch.Lines((UringSlot*)pages[index >> PageBits] + (index & (PageSize - 1)), 2);
-    }
-
     /// <summary>There is a place for this index from now on.</summary>
     internal void Prepare(int index)
     {

@@ -99,8 +99,8 @@ internal sealed unsafe partial class LinuxKernel : Kernel
     // Copying 64 KiB takes some ten microseconds: for so long a garbage collection may wait.
     private static bool IsShort(nuint length, MessageFlags flags) => (flags & MessageFlags.DontWait) != 0 && length <= 64 * 1024;
 
-    // By number: where there are threads, libc's recv and send make themselves points of cancellation (pthread_cancel) on the way in and out again.
-    // The sixth argument is the length of an address; with no address it is not looked at.
+    // By number: where there are threads, libc's wrappers make themselves points of cancellation (pthread_cancel) on the way in, and undo that on the way
+    // out. The sixth argument is the length of an address; with no address it is not looked at.
     public override nint Receive(int fd, void* buffer, nuint length, MessageFlags flags)
         => Result(IsShort(length, flags) && SystemCallNumbers.ReceiveFrom != 0
             ? LibC.syscall_now(SystemCallNumbers.ReceiveFrom, fd, (nint)buffer, (nint)length, (nint)(uint)flags, 0)
