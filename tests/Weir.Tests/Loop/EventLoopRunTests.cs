@@ -306,10 +306,13 @@ public class EventLoopRestartTests : LoopTests
     public void A_thousand_loops_leave_no_descriptor_behind()
     {
         Once();
-        int before = Directory.GetFiles("/proc/self/fd").Length;
+        int before = OpenOnes();
         for (int i = 0; i < 1000; i++)
             Once();
-        Assert.Equal(before, Directory.GetFiles("/proc/self/fd").Length);
+        Assert.Equal(before, OpenOnes());
+
+        // Not the files: the runtime keeps each assembly open, and loads one when it pleases.
+        static int OpenOnes() => Directory.EnumerateFiles("/proc/self/fd").Count(fd => new FileInfo(fd).LinkTarget is { } target && !target.StartsWith('/'));
 
         // What is not disposed is closed by the end of the loop; what is lent is not.
         void Once() => EventLoop.Run(
