@@ -20,7 +20,6 @@ internal sealed class SoakRun(DriverKind[] drivers, TimeSpan time, int seed)
     private static readonly TimeSpan RestLimit = TimeSpan.FromSeconds(20);
 
     private readonly (long Challenged, long Ignored) _refusedAtStart = Remains.RefusedResets();
-
     private readonly long _start = Stopwatch.GetTimestamp();
     private readonly Random _random = new(seed);
 

@@ -18,6 +18,10 @@ internal sealed partial class EpollDriver : ReadinessDriver
     // So many events for dead tokens mean a registration that fires on and on and cannot be removed any more.
     private const int GhostLimit = 64;
 
+    // So many events ahead operations, and twice as many ahead the slots that name them, are fetched into the cache: with many connections the
+    // kernel has used it for other things meanwhile.
+    private const int PrefetchDistance = 4;
+
     private EpollSet _set;
     private int _ghostRun;
     private long _events;
@@ -48,10 +52,6 @@ internal sealed partial class EpollDriver : ReadinessDriver
 
     // An epoll set may be polled like any other file. Rebuild makes another.
     internal override int WaitDescriptor => _set.FileDescriptor;
-
-    // So many events ahead operations, and twice as many ahead the slots that name them, are fetched into the cache: with many connections the
-    // kernel has used it for other things meanwhile.
-    private const int PrefetchDistance = 4;
 
     internal override void Dispatch(int count)
     {

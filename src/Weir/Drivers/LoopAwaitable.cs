@@ -43,7 +43,6 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
     private volatile AwaitableStatus _status; // a caller on another thread looks at it
     private bool _withoutContext;
     private bool _cancelable;
-    private bool _hasResumption;
 
     /// <summary>The loop's queue.</summary>
     protected WorkQueue Queue { get; } = queue;
@@ -194,9 +193,8 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
     private void Resume(Action<object?> continuation)
     {
         object? state = _continuationState;
-        if (_hasResumption)
+        if (_extras?.Resumption is { } resumption)
         {
-            Resumption resumption = _extras!.Resumption!;
             if (resumption.Leaves(Queue))
                 Queue.HopsOffLoop++;
             resumption.Invoke(continuation, state);
@@ -254,8 +252,7 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
         {
             _withoutContext = true;
             Resumption? resumption = Resumption.Capture(flags, onLoop ? Queue : null);
-            _hasResumption = resumption != null;
-            if (_hasResumption)
+            if (resumption != null)
                 (_extras ??= new Extras()).Resumption = resumption;
         }
 
@@ -309,12 +306,8 @@ internal abstract class LoopAwaitable(WorkQueue queue) : LoopWork, IValueTaskSou
         Exception? failure = result < 0 ? ToException(result, cancellation) : null;
         _continuation = null;
         _continuationState = null;
-        if (_hasResumption)
-        {
-            _extras!.Resumption = null;
-            _hasResumption = false;
-        }
-
+        if (_extras != null)
+            _extras.Resumption = null;
         _version++;
         // Last: once idle it may be prepared again, by the loop's thread while a foreign caller is still in here.
         _status = AwaitableStatus.Idle;

@@ -15,19 +15,17 @@ internal static unsafe class Prefetch
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Object(object? target, int lines)
     {
-        if (!Sse.IsSupported || target == null)
-            return;
         // The address may be stale by the time it is used, if a collection moves the object: a prefetch of any address is harmless.
-        Lines(*(byte**)Unsafe.AsPointer(ref target), lines);
+        if (target != null)
+            Lines(*(byte**)Unsafe.AsPointer(ref target), lines);
     }
 
     /// <summary>Asks for the cache line that <paramref name="target"/> begins in.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Reference<T>(ref T target) => Lines(Unsafe.AsPointer(ref target), 1);
 
-    /// <summary>Asks for the first <paramref name="lines"/> cache lines at an address.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Lines(void* address, int lines)
+    private static void Lines(void* address, int lines)
     {
         if (!Sse.IsSupported)
             return;

@@ -315,13 +315,13 @@ internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) 
     protected static void Deliver(ref Slot slot, EpollEvents events)
     {
         slot.Ready |= events;
-        if (slot.Reader is { } reader && (events & (reader.Interest | AlwaysReported)) != 0)
+        if (slot.Reader is { } reader && (events & (reader.Interest | AlwaysReported)) is var seen and not EpollEvents.None)
         {
             // Who waits for a connection's data is told at once; it is not asked again whether there is some when the queue comes to him.
             if (reader.Kind == OperationKind.WaitToRead && IsSocket(ref slot))
             {
                 slot.Reader = null;
-                reader.EndDetached((int)(events & (reader.Interest | AlwaysReported)));
+                reader.EndDetached((int)seen);
             }
             else
             {

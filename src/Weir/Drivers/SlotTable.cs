@@ -73,11 +73,7 @@ internal sealed class SlotTable
 
     /// <summary>Whether the token's slot has not been freed since the token was made.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal bool IsLive(ulong token)
-    {
-        int index = IndexOf(token);
-        return (uint)index < (uint)Extent && At(index).Generation == GenerationOf(token);
-    }
+    internal bool IsLive(ulong token) => !Unsafe.IsNullRef(ref Find(token));
 
     /// <summary>The slot of a token, if it has not been freed since the token was made; else a null reference.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

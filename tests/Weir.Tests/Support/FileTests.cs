@@ -33,14 +33,11 @@ public abstract class FileTests : LoopTests
     }
 
     /// <summary>open(2), past all that is tested.</summary>
-    private protected unsafe int OpenNow(string path, FileFlags flags)
+    private protected int OpenNow(string path, FileFlags flags)
     {
-        fixed (byte* name = PathText.Encode(path, terminated: true))
-        {
-            int fd = InnerKernel.Open(name, flags | FileFlags.CloseOnExec, 0x1B6);
-            Assert.True(fd >= 0, $"{path}: {(Errno)(-fd)}");
-            return fd;
-        }
+        int fd = new FileCalls(InnerKernel).Open(path, flags);
+        Assert.True(fd >= 0, $"{path}: {(Errno)(-fd)}");
+        return fd;
     }
 
     public override void Dispose()
