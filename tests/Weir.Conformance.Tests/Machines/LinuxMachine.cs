@@ -104,8 +104,8 @@ public sealed unsafe partial class LinuxMachine : Machine
         {
             if (thread.HasEnded)
                 text.Append("ended|");
-            else if (thread.IsBlocked)
-                text.Append(thread.Sleeps).Append('|');
+            else if (thread.Rest is { } sleeps)
+                text.Append(sleeps).Append('|');
             else
                 return "";
         }

@@ -39,20 +39,29 @@ internal sealed class LinuxThread(string name, DescriptorTable table) : MachineT
         _started.Task.Wait();
     }
 
-    /// <summary>Whether the kernel has put it to sleep in one of the calls that wait for readiness.</summary>
-    internal bool IsBlocked
+    /// <summary>Whether it sleeps in one of the calls that wait for readiness, and nobody has woken it.</summary>
+    internal bool IsBlocked => Rest != null;
+
+    /// <summary>How often it has slept, if it is blocked; null otherwise.</summary>
+    /// <remarks>
+    /// The call alone does not tell: a thread that another processor has yet to set going (TASK_WAKING, until its interrupt has come through)
+    /// counts there as asleep; by its state it runs.
+    /// </remarks>
+    internal string? Rest
     {
         get
         {
-            // "running", or the number of the call in which the thread sleeps and its arguments; the kernel makes sure that it does sleep.
+            // "running", or the number of the call in which the thread sleeps and its arguments.
             string call = ReadAbout("syscall");
             int end = call.IndexOf(' ');
-            return end > 0 && Waits.Contains(call[..end]);
+            if (end <= 0 || !Waits.Contains(call[..end]))
+                return null;
+            string[] status = ReadAbout("status").Split('\n');
+            return status.Contains("State:\tS (sleeping)")
+                ? status.FirstOrDefault(line => line.StartsWith("voluntary", StringComparison.Ordinal))
+                : null;
         }
     }
-
-    /// <summary>How often it has slept.</summary>
-    internal string Sleeps => ReadAbout("status").Split('\n').FirstOrDefault(line => line.StartsWith("voluntary", StringComparison.Ordinal)) ?? "";
 
     private string ReadAbout(string file)
     {
