@@ -7,8 +7,9 @@ int count = args.Length > 0 ? int.Parse(args[0]) : 1_000_000;
 int rounds = args.Length > 1 ? int.Parse(args[1]) : 7;
 
 LibuvContestant? libuv = LibuvContestant.TryBuild();
-Workload warmUp = new(Math.Min(count, 50_000), seed: 0);
-for (int i = 0; i < 5; i++)
+// More than the thirty calls after which the JIT optimizes a method for good: what it makes of a loop before that keeps its variables in memory.
+Workload warmUp = new(Math.Min(count, 20_000), seed: 0);
+for (int i = 0; i < 60; i++)
 {
     WeirContestant.Run(warmUp);
     WeirContestant.Fire(warmUp, Workload.NanosecondsPerMillisecond);

@@ -26,6 +26,12 @@ internal sealed partial class TimerQueue
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void Sweep()
     {
+        if (_armed == 0)
+        {
+            Clear();
+            return;
+        }
+
         _near.Sweep();
         for (int level = 0; level < Levels; level++)
         {
@@ -33,6 +39,20 @@ internal sealed partial class TimerQueue
             {
                 Compact((level * Slots) + BitOperations.TrailingZeroCount(left));
             }
+        }
+    }
+
+    /// <summary>Drops everything: nothing is armed. The chunks are gone through as they lie in memory.</summary>
+    private void Clear()
+    {
+        _near.Sweep();
+        Array.Clear(_bags);
+        Array.Clear(_occupied);
+        _slots = 0;
+        _spare = null;
+        for (int number = _chunkCount; number > 0; number--)
+        {
+            Spare(_chunks[number]);
         }
     }
 
@@ -46,7 +66,7 @@ internal sealed partial class TimerQueue
         int filled = 0, kept = 0;
         for (Chunk? source = first; source is not null; source = source.Previous)
         {
-            for (ulong left = _armed == 0 ? 0 : source.Survey(); left != 0; left &= left - 1)
+            for (ulong left = source.Survey(); left != 0; left &= left - 1)
             {
                 if (filled == Chunk.Capacity)
                 {

@@ -82,6 +82,7 @@ internal sealed partial class TimerQueue
 
     /// <summary>All chunks by number; there is no chunk 0.</summary>
     private Chunk[] _chunks = new Chunk[16];
+
     /// <summary>How many nodes are armed.</summary>
     public int Count => _armed;
 
@@ -156,6 +157,7 @@ internal sealed partial class TimerQueue
 
     /// <summary>Disarms the node; <see langword="false"/> if it was not armed (it was never armed, has been taken, or was cancelled before).</summary>
     /// <remarks>The queue may keep a reference to the node until the deadline it was first filed for has passed, or until dead slots are swept (see the remarks on the class).</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Cancel(TimerNode node)
     {
         AssertOwned(node);
