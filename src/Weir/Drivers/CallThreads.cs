@@ -157,14 +157,18 @@ internal sealed class CallThreads : RingOperations
 
     internal override void EndAll()
     {
-        CancelAll();
-        lock (_gate)
+        do
         {
-            while (_running > 0)
-                Monitor.Wait(_gate, 1); // a pulse may have gone to a thread that idles
-        }
+            CancelAll();
+            lock (_gate)
+            {
+                while (_running > 0)
+                    Monitor.Wait(_gate, 1); // a pulse may have gone to a thread that idles
+            }
 
-        Deliver();
+            Deliver();
+        }
+        while (_inFlight > 0); // a write that was cut short has begun its rest
     }
 
     private RingOperation? TakeFirst()

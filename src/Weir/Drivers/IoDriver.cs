@@ -67,6 +67,12 @@ internal abstract class IoDriver : IDisposable
     /// <summary>Whether something that was written has not reached the kernel yet.</summary>
     internal virtual bool HasUnsent(ulong token) => false;
 
+    /// <summary>
+    /// Why nothing is to be written past the driver now: -EAGAIN, since something goes first that was written before, or why that has failed. 0: nothing
+    /// is in the way.
+    /// </summary>
+    internal virtual int ObstacleToWriting(ulong token) => 0;
+
     /// <summary>Ends one or both directions of a socket, after what was written before. shutdown(2).</summary>
     internal abstract int Shutdown(ulong token, ShutdownHow how);
 

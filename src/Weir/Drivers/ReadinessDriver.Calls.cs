@@ -279,8 +279,8 @@ internal abstract partial class ReadinessDriver
     internal override unsafe nint SpliceFromNow(ulong token, int pipe, nuint length)
     {
         ref Slot slot = ref ToWrite(token, out nint refusal);
-        if (refusal == 0 && HasUnsent(token))
-            refusal = -(int)Errno.EAGAIN; // what was written before goes first
+        if (refusal == 0)
+            refusal = ObstacleToWriting(token);
         if (refusal != 0 && refusal != -(int)Errno.EAGAIN)
             return refusal;
         nint count = refusal != 0 ? refusal : Kernel.Splice(pipe, null, slot.Descriptor, null, length, PassOn);

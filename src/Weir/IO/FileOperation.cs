@@ -258,21 +258,27 @@ internal sealed unsafe class FileOperation : RingOperation
 
     protected override void Finishing()
     {
+        try
+        {
+            Unpin();
+        }
+        finally
+        {
+            if (_isCounted)
+            {
+                _isCounted = false;
+                File!.Leave();
+            }
+        }
+    }
+
+    private void Unpin()
+    {
+        (_buffer, _into, _from, _path) = (default, null, null, null);
         _pin.Dispose();
         _pin = default;
-        _buffer = default;
-        for (int i = 0; i < _pinCount; i++)
-            _pins[i].Dispose();
-        Array.Clear(_pins, 0, _pinCount);
-        _pinCount = 0;
-        _into = null;
-        _from = null;
-        _path = null;
-        if (_isCounted)
-        {
-            _isCounted = false;
-            File!.Leave();
-        }
+        while (_pinCount > 0)
+            _pins[--_pinCount].Dispose();
     }
 
     protected override void Released()

@@ -141,7 +141,9 @@ public sealed partial class Connection
         {
             await WaitWritableAsync(cancellationToken);
             int fd = OpenDescriptor;
-            nint result = Loop.Driver.HasUnsent(Token) ? -(int)Errno.EAGAIN : call(fd);
+            nint result = Loop.Driver.ObstacleToWriting(Token);
+            if (result == 0)
+                result = call(fd);
             if (result >= 0)
             {
                 Loop.Queue.Spend((int)result);

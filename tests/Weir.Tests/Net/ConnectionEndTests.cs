@@ -229,4 +229,38 @@ public class ConnectionEndTests : NetTestBase
             Assert.Equal((0, 0), (Statistics.WaitingReaders, Statistics.WaitingWriters));
         }
     });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_task_that_answers_the_end_by_waiting_again_does_not_keep_the_loop(bool accepts)
+    {
+        int ends = 0;
+        RunAbandoning(
+            async () =>
+            {
+                Listener listener = Listener.Bind(AnyPort);
+                (Connection client, _) = await TcpPair();
+                _ = EventLoop.Current!.Spawn(async () =>
+                {
+                    while (true)
+                    {
+                        try
+                        {
+                            if (accepts)
+                                await listener.AcceptAsync();
+                            else
+                                await client.ReadAsync(new byte[1]);
+                        }
+                        catch (ObjectDisposedException)
+                        {
+                            ends++;
+                        }
+                    }
+                });
+                await EventLoop.Yield();
+            },
+            options => options.StopTimeout = TimeSpan.Zero);
+        Assert.InRange(ends, 1, 10);
+    }
 }

@@ -305,6 +305,138 @@ public class UringDriverTests : NetTestBase
     });
 
     [Fact]
+    public void What_the_loops_end_has_cut_off_is_no_whole_to_the_peer()
+    {
+        if (!OnUring)
+            return;
+        int peer = -1, written = 0;
+        RunAbandoning(
+            async () =>
+            {
+                (Connection client, Connection server) = await TcpPair();
+                peer = server.ReleaseDescriptor(); // stays open beyond the loop
+                written = await FillUp(client);
+            },
+            options => options.StopTimeout = TimeSpan.Zero);
+        int got = 0;
+        Run(async () =>
+        {
+            using Connection server = Connection.FromDescriptor(peer);
+            byte[] block = new byte[65536];
+            KernelException reset = await Assert.ThrowsAsync<KernelException>(async () =>
+            {
+                for (int count; (count = await server.ReadAsync(block)) > 0;)
+                    got += count;
+            });
+            Assert.Equal(Errno.ECONNRESET, reset.Errno);
+        });
+        Assert.InRange(got, 0, written - 1);
+    }
+
+    // The kernel tells of timestamps as of an error: a poll for something to read reports it in the middle of a large write.
+    [Theory]
+    [InlineData(30_000)]
+    [InlineData(36_000)]
+    [InlineData(60_000)]
+    public void A_write_in_progress_is_not_begun_again_by_what_a_poll_tells(int length) => Run(async () =>
+    {
+        const SocketOption timestamping = (SocketOption)37;
+        const int ofWhatIsAcknowledged = 1 << 9 | 1 << 1 | 1 << 4 | 1 << 7 | 1 << 11; // TX_ACK, TX_SOFTWARE, SOFTWARE, OPT_ID, OPT_TSONLY
+        (Connection client, Connection server) = await TcpPair();
+        using (client)
+        using (server)
+        using (SplicePipe pipe = SplicePipe.Create())
+        {
+            client.SendBufferSize = 4608;
+            server.ReceiveBufferSize = 2304;
+            // From here on what comes is left in the kernel, and polled for.
+            await server.WriteAsync(new byte[1]);
+            await client.WaitForDataAsync();
+            while (!client.TryReadTo(pipe, out int count) || count == 0)
+                await client.WaitForDataAsync();
+            Task reading = client.WaitForDataAsync().AsTask();
+            await SomeTurns();
+            client.SetOption(SocketLevel.Socket, timestamping, ofWhatIsAcknowledged);
+            byte[] memory = Pattern(length);
+            Task writing = client.WriteAsync(memory).AsTask();
+            await SomeTurns();
+            byte[] got = new byte[length];
+            await server.ReadExactlyAsync(got);
+            await writing;
+            Assert.Equal(memory, got);
+            client.ShutdownWrite();
+            Assert.Equal(0, await server.ReadAsync(got));
+            await reading; // told of the timestamps
+        }
+    });
+
+    [Fact]
+    public void Memory_that_throws_as_it_is_let_go_of_ends_the_loop_and_leaves_nothing()
+    {
+        Exception failure = Assert.Throws<FormatException>(() => RunAbandoning(async () =>
+        {
+            (Connection client, Connection server) = await TcpPair();
+            await client.WriteAsync(new StickyMemory(1 << 20).Memory).AsTask().WaitAsync(TestLoop.Limit);
+        }));
+        Assert.Equal("unpin", failure.Message);
+        CheckBooks();
+    }
+
+    private sealed unsafe class StickyMemory(int length) : System.Buffers.MemoryManager<byte>
+    {
+        private readonly byte[] _bytes = GC.AllocateArray<byte>(length, pinned: true);
+
+        public override Span<byte> GetSpan() => _bytes;
+
+        public override System.Buffers.MemoryHandle Pin(int elementIndex = 0)
+            => new((void*)System.Runtime.InteropServices.Marshal.UnsafeAddrOfPinnedArrayElement(_bytes, elementIndex), default, this);
+
+        public override void Unpin() => throw new FormatException("unpin");
+
+        protected override void Dispose(bool disposing)
+        {
+        }
+    }
+
+    [Fact]
+    public void A_lent_descriptor_that_was_closed_unannounced_is_let_go_of_when_its_number_comes_back() => Run(async () =>
+    {
+        (int end, int peer) = RawPair();
+        using var borrowed = new FdWatcher(end);
+        Task wait = borrowed.WaitReadableAsync().AsTask();
+        await EventLoop.Yield();
+        Assert.Equal(0, Door.Close(end));
+        int successor = Door.EventFd(0, EventFdFlags.NonBlock | EventFdFlags.CloseOnExec);
+        if (successor != end)
+            Assert.Equal(end, Door.Fcntl(successor, FcntlCommand.DupCloseOnExec, end));
+        using var owned = new FdWatcher(end, FdOwnership.Owned, EpollEvents.In);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => wait);
+        await Until(() => ReadOne(peer) == 0); // its file is closed in truth
+        Assert.Equal(0, Door.Close(peer));
+        if (successor != end)
+            Assert.Equal(0, Door.Close(successor));
+    });
+
+    private static async Task SomeTurns()
+    {
+        for (int turn = 0; turn < 20; turn++)
+            await EventLoop.Yield();
+    }
+
+    private unsafe (int, int) RawPair()
+    {
+        int* fds = stackalloc int[2];
+        Assert.Equal(0, Door.SocketPair(SocketDomain.Unix, SocketKind.Stream, 0, fds));
+        return (fds[0], fds[1]);
+    }
+
+    private unsafe int ReadOne(int fd)
+    {
+        byte one;
+        return (int)InnerKernel.Receive(fd, &one, 1, MessageFlags.DontWait);
+    }
+
+    [Fact]
     public void Connections_accepted_ahead_are_closed_with_their_listener() => Run(async () =>
     {
         Listener listener = Listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
@@ -347,6 +479,19 @@ public class UringDriverTests : NetTestBase
             await client.WriteAsync(Bytes("late"));
             using Connection again = Connection.FromDescriptor(fd);
             Assert.Equal(OnUring ? "late" : "early", await ReadText(again, OnUring ? 4 : 5));
+        }
+    });
+
+    [Fact]
+    public void A_descriptor_may_be_given_away_right_after_a_write() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (server)
+        {
+            await client.WriteAsync(Bytes("before"));
+            Assert.Equal(0, Door.Close(client.ReleaseDescriptor()));
+            Assert.Equal("before", await ReadText(server, 6));
+            Assert.Equal(0, await server.ReadAsync(new byte[1]));
         }
     });
 

@@ -136,13 +136,12 @@ internal sealed unsafe class ReceivePool : IDisposable
     /// <exception cref="InvalidOperationException">It was given back or sent on before.</exception>
     internal void ReturnLent(int id) => GiveBack(id, Lent);
 
-    /// <summary>A buffer that was lent is being sent; <see cref="ReturnSent"/> takes it back.</summary>
+    /// <summary>Sees to it that a buffer is lent.</summary>
     /// <exception cref="InvalidOperationException">It was given back or sent on before.</exception>
-    internal void Pass(int id)
-    {
-        Require(id, Lent);
-        _contents[id].Next = Passed;
-    }
+    internal void RequireLent(int id) => Require(id, Lent);
+
+    /// <summary>A buffer that was lent is being sent; <see cref="ReturnSent"/> takes it back.</summary>
+    internal void Pass(int id) => _contents[id].Next = Passed;
 
     /// <summary>Takes a buffer back that was sent.</summary>
     internal void ReturnSent(int id) => GiveBack(id, Passed);

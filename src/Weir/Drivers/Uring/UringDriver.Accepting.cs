@@ -10,7 +10,7 @@ internal sealed partial class UringDriver
 
     private void AcceptFrom(ref UringSlot line)
     {
-        if (line.Has(UringState.Taking | UringState.StoppingTaking))
+        if (line.Has(UringState.TakingOrStopping))
             return;
         ref Submission entry = ref Submit(UringRequest.Accept, IoUringOp.Accept, ref line);
         entry.Priority = IoUringPriority.AcceptMultishot;
@@ -28,7 +28,7 @@ internal sealed partial class UringDriver
         }
 
         if (!more)
-            line.State &= ~(UringState.Taking | UringState.StoppingTaking);
+            line.State &= ~(UringState.TakingOrStopping);
         if (result is -(int)Errno.ECANCELED or -(int)Errno.EAGAIN)
         {
             if (slot.Reader is { HasResult: false })

@@ -3,6 +3,9 @@ namespace Weir;
 // Closing: what was written goes out all the same, and the peer sees what it would see of the kernel's own close.
 internal sealed partial class UringDriver
 {
+    /// <summary>For so many milliseconds a peer may make no room for what a connection that was closed has still to send.</summary>
+    private const uint MostPatience = 60_000;
+
     internal override void Close(ulong token)
     {
         if (!Slots.IsLive(token))
@@ -28,13 +31,17 @@ internal sealed partial class UringDriver
         // sending must learn of it, or each would wait for the other.
         Dispatch(int.MaxValue);
         if (line.Has(UringState.CloseDue) && line.Unsent > 0 && line.SendError == 0)
-            WatchPeer(ref line);
+        {
+            LimitPatience(ref line);
+            Poll(UringRequest.PollIn, ref line, ReadInterest);
+        }
     }
 
-    private void WatchPeer(ref UringSlot line)
+    // The kernel gives up on a closed connection whose peer never makes room; on this one, which is still open to it, only so.
+    private unsafe void LimitPatience(ref UringSlot line)
     {
-        line.State |= UringState.PollingIn;
-        Submit(UringRequest.PollIn, IoUringOp.PollAdd, ref line).OperationFlags = (uint)ReadInterest;
+        uint milliseconds = MostPatience;
+        Kernel.SetSockOpt(line.Descriptor, SocketLevel.Tcp, SocketOption.TcpUserTimeout, &milliseconds, sizeof(uint));
     }
 
     /// <summary>Something has come for a connection that is being closed.</summary>
@@ -49,7 +56,7 @@ internal sealed partial class UringDriver
         if (count > 0)
             Reset(ref line);
         else if (count == -(int)Errno.EAGAIN)
-            WatchPeer(ref line);
+            Poll(UringRequest.PollIn, ref line, ReadInterest);
     }
 
     internal override void Discard(ulong token)
@@ -66,5 +73,45 @@ internal sealed partial class UringDriver
             Cancel(UringRequest.Send, ref line);
         line.SendError = (short)Errno.EPIPE; // nothing more is written
         KeepWhatIsBeingSent(ref line);
+    }
+
+    internal override int Shutdown(ulong token, ShutdownHow how)
+    {
+        if (how == ShutdownHow.Read || !Slots.IsLive(token))
+            return base.Shutdown(token, how);
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        if (HasUnsent(ref line))
+        {
+            line.State |= UringState.ShutdownDue; // behind what was written
+            return how == ShutdownHow.Both ? base.Shutdown(token, ShutdownHow.Read) : 0;
+        }
+
+        if (line.SendError == 0)
+            line.SendError = (short)Errno.EPIPE;
+        return base.Shutdown(token, how);
+    }
+
+    // Everything is sent: the end can follow.
+    private void ShutdownIfDue(ref Slot slot, ref UringSlot line)
+    {
+        if (line.Unsent > 0 || !line.Has(UringState.ShutdownDue))
+            return;
+        line.State &= ~UringState.ShutdownDue;
+        line.SendError = (short)Errno.EPIPE;
+        Kernel.Shutdown(slot.Descriptor, ShutdownHow.Write);
+    }
+
+    private unsafe void KeepWhatIsBeingSent(ref UringSlot line)
+    {
+        if (!line.Has(UringState.Sending))
+        {
+            DropUnsent(ref line);
+            return;
+        }
+
+        SendBuffer* last = line.LastSending;
+        ReturnAll(ref line, last->Next);
+        last->Next = null;
+        line.LastUnsent = last;
     }
 }

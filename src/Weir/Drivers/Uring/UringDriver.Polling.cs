@@ -72,9 +72,13 @@ internal sealed partial class UringDriver
             Stop(UringState.PollingIn, UringRequest.PollIn, ref line);
         if (line.Has(UringState.PollingOut) && slot.Writer is not { HasResult: false })
             Stop(UringState.PollingOut, UringRequest.PollOut, ref line);
-        // At once: a poll in progress holds the file open that its owner may close in the next line.
+        // At once: the owner may close the descriptor in the next line. And what such a poll has told meanwhile is not to meet another one here.
         if (line.State != before)
-            Check(Flush());
+        {
+            FlushAll();
+            Dispatch(int.MaxValue);
+        }
+
         return 0;
     }
 
@@ -94,8 +98,10 @@ internal sealed partial class UringDriver
             line.State &= ~StateOf(request);
         if (result < 0)
         {
-            slot.Reader?.End(result);
-            slot.Writer?.End(result);
+            if (slot.Reader is { } reader)
+                EndOperation(reader, result);
+            if (slot.Writer is { } writer)
+                EndOperation(writer, result);
             return;
         }
 
@@ -160,7 +166,6 @@ internal sealed partial class UringDriver
         _receivePool.DropAll(ref line);
         if (slot.Kind == DescriptorKind.Listener)
             CloseAccepted(index);
-        // At once: what is in progress holds the file open, and what was not submitted yet names a number that is about to be another's.
-        Check(Flush());
+        FlushAll();
     }
 }

@@ -16,7 +16,7 @@ internal sealed partial class UringDriver
     /// <summary>Sees to it that there is news when there is something to read.</summary>
     private void TakeFrom(ref UringSlot line)
     {
-        if (line.Has(UringState.Taking | UringState.StoppingTaking | UringState.PollingIn | UringState.Ended) || line.Held >= MostHeld / 2)
+        if (line.Has(UringState.TakingOrStopping | UringState.PollingIn | UringState.Ended) || line.Held >= MostHeld / 2)
             return;
         if (line.Has(UringState.LeavesInKernel) || !_receivePool.HasFree)
         {
@@ -47,7 +47,7 @@ internal sealed partial class UringDriver
         }
 
         if (!more)
-            line.State &= ~(UringState.Taking | UringState.StoppingTaking);
+            line.State &= ~(UringState.TakingOrStopping);
         int result = completion.Result;
         if (result > 0)
         {
@@ -126,7 +126,7 @@ internal sealed partial class UringDriver
 
         if (line.Has(UringState.Ended))
             return 0;
-        if (line.Has(UringState.Taking | UringState.StoppingTaking))
+        if (line.Has(UringState.TakingOrStopping))
         {
             slot.Ready &= ~EpollEvents.In;
             return -(int)Errno.EAGAIN;
@@ -147,6 +147,21 @@ internal sealed partial class UringDriver
         return lease.Length;
     }
 
+    internal override unsafe ReadOnlySpan<byte> BytesOf(Lease lease)
+    {
+        if (lease.Array != null || lease.Length == 0)
+            return base.BytesOf(lease);
+        ObjectDisposedException.ThrowIf(_disposed, typeof(EventLoop)); // its memory is gone
+        return new ReadOnlySpan<byte>(_receivePool.At(lease.Id) + lease.Offset, lease.Length);
+    }
+
+    internal override void Return(ref Lease lease)
+    {
+        if (lease.Array == null && lease.Length > 0 && !_disposed)
+            _receivePool.ReturnLent(lease.Id);
+        base.Return(ref lease);
+    }
+
     protected override unsafe nint PeekOnce(ref Slot slot, ulong token, byte* bytes, int length)
     {
         ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
@@ -156,7 +171,7 @@ internal sealed partial class UringDriver
             return -line.ReceiveError;
         if (line.Has(UringState.Ended))
             return 0;
-        return line.Has(UringState.Taking | UringState.StoppingTaking) ? -(int)Errno.EAGAIN : base.PeekOnce(ref slot, token, bytes, length);
+        return line.Has(UringState.TakingOrStopping) ? -(int)Errno.EAGAIN : base.PeekOnce(ref slot, token, bytes, length);
     }
 
     protected override unsafe nint SpliceOnce(ref Slot slot, ulong token, int pipe, nuint length)
@@ -176,10 +191,16 @@ internal sealed partial class UringDriver
 
     internal override int LeaveInKernel(ulong token)
     {
-        if (!Slots.IsLive(token) || !IsStream(ref Slots.At(SlotTable.IndexOf(token))))
+        ref Slot slot = ref Slots.Find(token);
+        if (Unsafe.IsNullRef(ref slot) || !IsStream(ref slot))
             return 0;
-        int index = SlotTable.IndexOf(token);
-        ref UringSlot line = ref _lines.At(index);
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        if (HasUnsent(ref line))
+        {
+            FlushAll(); // as a rule the kernel has room for it
+            Dispatch(int.MaxValue);
+        }
+
         LeaveInKernel(ref line);
         return line.HeldBytes;
     }
@@ -189,11 +210,11 @@ internal sealed partial class UringDriver
         if (line.Has(UringState.LeavesInKernel))
             return;
         line.State |= UringState.LeavesInKernel;
-        if (!line.Has(UringState.Taking | UringState.StoppingTaking))
+        if (!line.Has(UringState.TakingOrStopping))
             return;
         // What it brings until it has stopped goes before what the kernel keeps.
         Cancel(UringRequest.Receive, ref line);
-        while (line.Has(UringState.Taking | UringState.StoppingTaking))
+        while (line.Has(UringState.TakingOrStopping))
             AwaitCompletions();
     }
 }

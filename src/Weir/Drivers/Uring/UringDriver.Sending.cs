@@ -62,6 +62,15 @@ internal sealed partial class UringDriver
         return total;
     }
 
+    internal override int ObstacleToWriting(ulong token)
+    {
+        ref Slot slot = ref Slots.Find(token);
+        if (Unsafe.IsNullRef(ref slot) || !IsStream(ref slot))
+            return 0;
+        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
+        return HasWriteError(ref line) ? TakeSendError(ref line) : HasUnsent(ref line) ? -(int)Errno.EAGAIN : 0;
+    }
+
     private static bool HasWriteError(ref UringSlot line) => line.SendError != 0 || line.ReceiveError != 0 || line.Has(UringState.ShutdownDue);
 
     // The reason once, to the first who asks, reader or writer; then EPIPE and the end, as the kernel has it.
@@ -123,6 +132,7 @@ internal sealed partial class UringDriver
         ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
         if (HasWriteError(ref line))
             return TakeSendError(ref line);
+        _receivePool.RequireLent(lease.Id);
         SendBuffer* buffer = line.Unsent < MostUnsent ? _sendPool.Rent(0) : null;
         if (buffer == null)
         {
@@ -140,21 +150,6 @@ internal sealed partial class UringDriver
         int taken = lease.Length;
         lease = default;
         return taken;
-    }
-
-    internal override unsafe ReadOnlySpan<byte> BytesOf(Lease lease)
-    {
-        if (lease.Array != null || lease.Length == 0)
-            return base.BytesOf(lease);
-        ObjectDisposedException.ThrowIf(_disposed, typeof(EventLoop)); // its memory is gone
-        return new ReadOnlySpan<byte>(_receivePool.At(lease.Id) + lease.Offset, lease.Length);
-    }
-
-    internal override void Return(ref Lease lease)
-    {
-        if (lease.Array == null && lease.Length > 0 && !_disposed)
-            _receivePool.ReturnLent(lease.Id);
-        base.Return(ref lease);
     }
 
     private static unsafe int Fill(SendBuffer* buffer, byte* bytes, int length)
@@ -288,7 +283,7 @@ internal sealed partial class UringDriver
 
         // Failed, or to be dropped: one that was cancelled may have sent a part.
         if (line.SendError != 0 || _disposed)
-            DropUnsent(ref line);
+            LoseUnsent(ref line);
         else if (line.FirstUnsent != null && (live || line.Has(UringState.CloseDue)))
             SendLater(ref line);
         if (!live)
@@ -324,6 +319,19 @@ internal sealed partial class UringDriver
         }
     }
 
+    // Who wrote it was told that it is written: the peer must not take what it got for all there was.
+    private unsafe void LoseUnsent(ref UringSlot line)
+    {
+        if (line.FirstUnsent == null)
+            return;
+        if (line.Has(UringState.ShutdownDue))
+            ResetNow(line.Descriptor);
+        else
+            ResetAtClose(line.Descriptor);
+        line.State &= ~UringState.ShutdownDue;
+        DropUnsent(ref line);
+    }
+
     private unsafe void DropUnsent(ref UringSlot line)
     {
         ReturnAll(ref line, line.FirstUnsent);
@@ -340,45 +348,5 @@ internal sealed partial class UringDriver
             Return(buffer);
             buffer = next;
         }
-    }
-
-    internal override int Shutdown(ulong token, ShutdownHow how)
-    {
-        if (how == ShutdownHow.Read || !Slots.IsLive(token))
-            return base.Shutdown(token, how);
-        ref UringSlot line = ref _lines.At(SlotTable.IndexOf(token));
-        if (HasUnsent(ref line))
-        {
-            line.State |= UringState.ShutdownDue; // behind what was written
-            return how == ShutdownHow.Both ? base.Shutdown(token, ShutdownHow.Read) : 0;
-        }
-
-        if (line.SendError == 0)
-            line.SendError = (short)Errno.EPIPE;
-        return base.Shutdown(token, how);
-    }
-
-    // Everything is sent: the end can follow.
-    private void ShutdownIfDue(ref Slot slot, ref UringSlot line)
-    {
-        if (line.Unsent > 0 || !line.Has(UringState.ShutdownDue))
-            return;
-        line.State &= ~UringState.ShutdownDue;
-        line.SendError = (short)Errno.EPIPE;
-        Kernel.Shutdown(slot.Descriptor, ShutdownHow.Write);
-    }
-
-    private unsafe void KeepWhatIsBeingSent(ref UringSlot line)
-    {
-        if (!line.Has(UringState.Sending))
-        {
-            DropUnsent(ref line);
-            return;
-        }
-
-        SendBuffer* last = line.LastSending;
-        ReturnAll(ref line, last->Next);
-        last->Next = null;
-        line.LastUnsent = last;
     }
 }

@@ -36,9 +36,13 @@ internal sealed partial class UringDriver
     protected override bool TryWrite(IoOperation operation, ref Slot slot)
     {
         int index = SlotTable.IndexOf(operation.Token);
-        if (!IsStream(ref slot) || operation.Buffer.Length - operation.Done <= MostCopied)
+        if (!IsStream(ref slot))
             return base.TryWrite(operation, ref slot);
         ref UringSlot line = ref _lines.At(index);
+        if (line.Has(UringState.SendingDirectly))
+            return false; // the kernel has its memory, whatever a poll has told meanwhile
+        if (operation.Buffer.Length - operation.Done <= MostCopied)
+            return base.TryWrite(operation, ref slot);
         if (HasWriteError(ref line))
         {
             operation.SetResult(TakeSendError(ref line));
@@ -47,7 +51,7 @@ internal sealed partial class UringDriver
 
         // It goes behind what was written before, and whoever waits for room is told when it is through.
         slot.Ready &= ~EpollEvents.Out;
-        if (line.Unsent == 0 && !line.Has(UringState.SendingDirectly))
+        if (line.Unsent == 0)
         {
             if (!_idleDirect.TryPop(out DirectSend? direct))
                 direct = new DirectSend();
@@ -127,9 +131,9 @@ internal sealed partial class UringDriver
     private void Finish(int index, DirectSend direct, ref Slot slot, ref UringSlot line)
     {
         IoOperation operation = direct.Operation!;
+        MemoryHandle pin = direct.Pin;
         int outcome = direct.Outcome;
         _direct.Remove(index);
-        direct.Pin.Dispose();
         (direct.Operation, direct.Pin, direct.EndsWith, direct.Copies) = (null, default, 0, false);
         _idleDirect.Push(direct);
         line.State &= ~UringState.SendingDirectly;
@@ -140,6 +144,7 @@ internal sealed partial class UringDriver
         }
 
         operation.End(outcome);
+        pin.Dispose(); // the last: it may be the writer's own code
     }
 
     protected override bool EndOperation(IoOperation operation, int result)

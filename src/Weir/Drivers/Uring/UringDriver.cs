@@ -93,8 +93,11 @@ internal sealed partial class UringDriver : ReadinessDriver
     // The place is free once nothing is in progress for it: a completion that comes late must not meet a stranger there.
     protected override void FreeSlot(int index)
     {
-        Slots.Retire(index);
         ref UringSlot line = ref _lines.At(index);
+        // Of a lent descriptor that was found to be another file's by now.
+        Stop(UringState.PollingIn, UringRequest.PollIn, ref line);
+        Stop(UringState.PollingOut, UringRequest.PollOut, ref line);
+        Slots.Retire(index);
         line.State |= UringState.Retired;
         ReleaseIfDone(index, ref line);
     }
@@ -111,6 +114,14 @@ internal sealed partial class UringDriver : ReadinessDriver
     }
 
     internal override void BeforeWait() => Check(Flush());
+
+    // What is not submitted yet names a number that is about to be another's, and what is in progress holds its file open.
+    private void FlushAll()
+    {
+        do
+            Check(Flush());
+        while (_ring.Unsubmitted > 0);
+    }
 
     private int Flush()
     {
@@ -131,7 +142,12 @@ internal sealed partial class UringDriver : ReadinessDriver
         // Sends of which the end is known only now may have something to follow them.
         bool looksOnly = timeout == 0 || _sentAtOnce.Count > 0;
         SubmitSends();
-        Check(WaitsElsewhere ? _ring.Look() : looksOnly || _ring.Ready > 0 ? _ring.SubmitAndLook() : SubmitAndWait(timeout, deadline));
+        if (WaitsElsewhere)
+            Check(_ring.Look());
+        else if (looksOnly || _ring.Ready > 0)
+            Check(_ring.SubmitAndLook());
+        else
+            Check(SubmitAndWait(timeout, deadline));
         return (int)_ring.Ready;
     }
 
@@ -156,11 +172,19 @@ internal sealed partial class UringDriver : ReadinessDriver
 
     internal override void Dispatch(int count)
     {
-        uint ready = Math.Min((uint)count, _ring.Ready);
-        for (uint i = 0; i < ready; i++)
-            Complete(_ring.Peek(i));
-        _ring.Advance(ready);
-        _events += ready;
+        uint ready = Math.Min((uint)count, _ring.Ready), seen = 0;
+        try
+        {
+            while (seen < ready)
+                Complete(_ring.Peek(seen++));
+        }
+        finally
+        {
+            // Whatever a caller's own memory throws as it is let go of: what was seen is not seen again.
+            _ring.Advance(seen);
+            _events += seen;
+        }
+
         if (_ring.Ready == 0)
             ConcludeSends();
     }
@@ -237,6 +261,8 @@ internal sealed partial class UringDriver : ReadinessDriver
     {
         if (_disposed)
             return;
+        if (_receivePool != null)
+            EndAll(); // whoever has begun to wait since would be waited for
         _disposed = true;
         _operations?.Dispose();
         if (_receivePool != null)
@@ -272,7 +298,7 @@ internal sealed partial class UringDriver : ReadinessDriver
             if (!_lines.AnyPending(Slots.Extent) && _operations is null or { InFlight: 0 })
                 return;
             // Cancelled by now, or past cancelling: the completion is on its way.
-            if (_ring.Ready == 0 && _ring.SubmitAndWait(Patience) == -(int)Errno.ETIME && result != 0)
+            if (_ring.Ready == 0 && _ring.SubmitAndWait(Patience) == -(int)Errno.ETIME && result < 0)
                 throw new KernelException("io_uring_register(SYNC_CANCEL)", _ring.FileDescriptor, (Errno)(-result));
         }
     }

@@ -12,6 +12,9 @@ internal enum UringState : ushort
     /// <summary>It has been told to stop; its last completion is still to come.</summary>
     StoppingTaking = 1 << 1,
 
+    /// <summary>A multishot receive or accept has completions to come.</summary>
+    TakingOrStopping = Taking | StoppingTaking,
+
     /// <summary>The peer has ended its direction: what was received is all there is.</summary>
     Ended = 1 << 2,
 
