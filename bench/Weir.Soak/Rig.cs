@@ -65,8 +65,26 @@ internal sealed class Rig : IDisposable
         ];
         _endPoints.AddRange(listeners.Select(listener => listener.LocalEndPoint));
         started.Signal();
-        await Task.WhenAll(listeners.Select((listener, i) => listener.AcceptAllAsync(manners[i % manners.Length], Server.Stopping)));
+        await Task.WhenAll(listeners.Select((listener, i) => listener.AcceptAllAsync(
+            connection =>
+            {
+                if (i < manners.Length)
+                    ExpectLife(connection);
+                return manners[i % manners.Length](connection);
+            },
+            Server.Stopping)));
         Array.ForEach(listeners, listener => listener.Dispose());
+    }
+
+    // A reset that comes out of order is not obeyed, only asked about, and that not always (RFC 5961, tcp_challenge_ack_limit): then nothing but this
+    // tells a server that its peer is gone.
+    private static void ExpectLife(Connection connection)
+    {
+        const SocketOption idleSeconds = (SocketOption)4, secondsBetween = (SocketOption)5, probes = (SocketOption)6;
+        connection.KeepAlive = true;
+        connection.SetOption(SocketLevel.Tcp, idleSeconds, 1);
+        connection.SetOption(SocketLevel.Tcp, secondsBetween, 1);
+        connection.SetOption(SocketLevel.Tcp, probes, 3);
     }
 
     private async Task Wait(CountdownEvent started)

@@ -197,7 +197,7 @@ static void add(connection *c, uint32_t start) {
 // Lets what is in flight return, so that the server sees an orderly end and the next run starts on a quiet machine.
 static void drain(const connection *all) {
     draining = true;
-    uint64_t deadline = now() + 2000000000u;
+    uint64_t deadline = now() + (want.verify ? 15000000000u : 2000000000u);
     for (;;) {
         uint64_t left = want.flood && !flood_ended;
         for (int i = 0; i < want.connections; i++) left += all[i].in_flight;
@@ -228,8 +228,8 @@ static void run_load(void) {
     cpu_time server_before = {0};
     struct rusage self_before, self_after;
     for (int i = 0; i < want.connections; i++) begin_messages(&all[i], (uint32_t)want.depth, now());
-    // The warm-up may end late, where others have the CPU; measured is for the full time all the same.
-    while (!measuring || (time < end && returned - before < goal)) {
+    // The warm-up may end late, where others have the CPU; measured is for the full time all the same, and until something has come back.
+    while (!measuring || (time < end && returned - before < goal) || (returned == before && !want.flood && time < end + 10000000000u)) {
         if (!measuring && time >= start) {
             measuring = true;
             start = now();

@@ -24,6 +24,9 @@ public sealed class Transcript
     /// <summary>What ended the program early.</summary>
     public Exception? Failure { get; }
 
+    /// <summary>In how many lines a call was ended by a signal.</summary>
+    internal int Interruptions => WithFailure().Count(line => line.Contains(nameof(Errno.EINTR), StringComparison.Ordinal));
+
     /// <summary>Fails the test, with all lines, if the program failed.</summary>
     public void AssertSucceeded()
     {

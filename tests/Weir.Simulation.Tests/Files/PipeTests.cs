@@ -272,7 +272,16 @@ public unsafe class PipeTests
                             for (int i = 0; i < count; i++)
                                 bytes[i] = (byte)((at + i) * 7);
                             fixed (byte* first = bytes)
-                                Assert.Equal(count, kernel.Write(write, first, (nuint)count));
+                            {
+                                // A signal of the runtime's may end it early, on the real kernel.
+                                for (int written = 0; written < count;)
+                                {
+                                    nint part = kernel.Write(write, first + written, (nuint)(count - written));
+                                    Assert.InRange(part, 1, count - written);
+                                    written += (int)part;
+                                }
+                            }
+
                             at += count;
                         }
 

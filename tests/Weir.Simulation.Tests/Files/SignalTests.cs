@@ -345,11 +345,12 @@ public unsafe class SignalTests
                 sim =>
                 {
                     SimKernel child = sim.Kernel.Fork("child");
+                    bool isOver = false;
                     prepare(child);
-                    sim.Thread("blocked", () => block(child), child);
+                    sim.Thread("blocked", () => Volatile.Write(ref isOver, Block(child)), child);
                     sim.Thread("meanwhile", () =>
                     {
-                        SpinWait.SpinUntil(() => Look(child) || mode == SimMode.Threads);
+                        SpinWait.SpinUntil(() => mode == SimMode.Threads || Volatile.Read(ref isOver) || Look(child));
                         WaitFor(sim.Kernel, 1);
                         meanwhile(child);
                     });
@@ -358,7 +359,15 @@ public unsafe class SignalTests
                 Threads.Options(mode));
         }
 
-        static bool Look(SimKernel child) => child.World.Threads.Any(thread => thread.Process == child && thread.State == ThreadState.Blocked);
+        bool Block(SimKernel child)
+        {
+            block(child);
+            return true;
+        }
+
+        // By number: in live mode a thread may join them meanwhile.
+        static bool Look(SimKernel child)
+            => Enumerable.Range(0, child.World.Threads.Count).Select(i => child.World.Threads[i]).Any(thread => thread.Process == child && thread.State == ThreadState.Blocked);
     }
 
     // On a thread of its own, and the loop beside it takes no signals.

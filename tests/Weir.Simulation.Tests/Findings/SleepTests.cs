@@ -141,7 +141,7 @@ public class SleepTests : FindingTests
         SimulationException finding = Assert.Throws<SimulationException>(() => Sim.Run(
             1,
             async sim => await Task.Run(() => sim.Kernel.EventFd(0, EventFdFlags.CloseOnExec)),
-            new SimOptions { Mode = mode }));
+            new SimOptions { Mode = mode, EscapePatience = TimeSpan.FromMinutes(1) }));
         Assert.True(finding.Kind == FindingKind.Escape, finding.Message);
         Assert.Contains("eventfd", finding.Message, StringComparison.OrdinalIgnoreCase);
     }
@@ -154,7 +154,7 @@ public class SleepTests : FindingTests
         SimulationException finding = Assert.Throws<SimulationException>(() => Sim.Run(
             1,
             async _ => await Task.Delay(100),
-            new SimOptions { Mode = mode, EscapePatience = TimeSpan.FromSeconds(10) }));
+            new SimOptions { Mode = mode, EscapePatience = TimeSpan.FromMinutes(1) }));
         Assert.True(finding.Kind == FindingKind.Escape, finding.Message);
     }
 

@@ -103,10 +103,13 @@ public class InetAddressTests
     [Fact]
     public void A_socket_of_version_6_only_leaves_version_4_alone() => SocketUser.SameOnBothKernels(user =>
     {
+        // The port is taken in version 4, where nobody else can have it then.
+        int holder = user.Tcp();
+        user.Bind(holder, "0.0.0.0");
         int listener = user.Tcp(SocketDomain.Inet6);
         user.Note("only", user.SetOption(listener, SocketLevel.Ipv6, SocketOption.Ipv6Only, 1));
         user.Note("mapped", SocketUser.Name(user.Bind(listener, "::ffff:127.0.0.1")));
-        user.Bind(listener, "::");
+        user.Note("the port is free in version 6", SocketUser.Name(user.Bind(listener, "::", user.Port(holder))));
         user.Note("too late", SocketUser.Name(user.SetOption(listener, SocketLevel.Ipv6, SocketOption.Ipv6Only, 0)));
         user.Kernel.Listen(listener, 1);
         int client = user.Tcp();
@@ -116,8 +119,6 @@ public class InetAddressTests
         int six = user.Tcp(SocketDomain.Inet6);
         user.SetOption(six, SocketLevel.Ipv6, SocketOption.Ipv6Only, 1);
         user.Note("connect to mapped", SocketUser.Name(user.Connect(six, user.Port(listener), "::ffff:127.0.0.1")));
-        int other = user.Tcp();
-        user.Note("the port is free in version 4", SocketUser.Name(user.Bind(other, "0.0.0.0", user.Port(listener))));
     });
 
     [Fact]

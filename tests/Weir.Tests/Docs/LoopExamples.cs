@@ -199,7 +199,7 @@ public class LoopExamples
             await loop.Delay(TimeSpan.FromMilliseconds(1)).ConfigureAwait(false);
             Assert.True(loop.IsCurrent); // Weir's own waits stay on the loop even so
 
-            await Task.Run(() => sum).ConfigureAwait(false);
+            await Task.Run(() => sum).ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // as ConfigureAwait(false), and if it has ended already, too
             Assert.False(loop.IsCurrent); // a foreign task does not: this is the thread pool
 
             await loop.Delay(TimeSpan.FromMilliseconds(1));

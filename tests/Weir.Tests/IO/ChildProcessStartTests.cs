@@ -3,6 +3,7 @@
 namespace Weir.Tests;
 
 /// <summary>What a child gets from its parent, and what is left when there is none.</summary>
+[Collection(Alone.Name)] // a child has for a moment a copy of every descriptor there is
 public class ChildProcessStartTests : NetTestBase
 {
     private static ChildProcessOptions Shell(string script) => new("sh", "-c", script)

@@ -1,6 +1,7 @@
 namespace Weir.Tests;
 
 /// <summary>How children end and who is told of it, on the real kernel. After each test every descriptor is closed, and no loop watches anything.</summary>
+[Collection(Alone.Name)] // a child has for a moment a copy of every descriptor there is
 public class ChildProcessTests : NetTestBase
 {
     private const int SigKill = 9, SigTerm = 15;

@@ -1,6 +1,7 @@
 namespace Weir.Tests;
 
 /// <summary>Where SIGCHLD is ignored a child is gone as soon as it ends, be it before there was a pidfd for it.</summary>
+[Collection(Alone.Name)] // a child has for a moment a copy of every descriptor there is
 public class ChildReapedElsewhereTests : NetTestBase
 {
     protected override LedgerKernel MakeDoor() => new GoneAtOnce();

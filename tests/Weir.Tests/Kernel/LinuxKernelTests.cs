@@ -54,21 +54,6 @@ public sealed unsafe class LinuxKernelTests
     }
 
     [Fact]
-    public void A_process_becomes_readable_when_it_ends()
-    {
-        using TestDescriptors fds = new();
-        using Process child = Process.Start(new ProcessStartInfo("cat") { RedirectStandardInput = true })!;
-        int fd = fds.Keep(Kernel.Linux.PidFdOpen(child.Id));
-        Assert.Equal(1, Kernel.Linux.Fcntl(fd, FcntlCommand.GetDescriptorFlags, 0));
-        PollEntry entry = new() { Descriptor = fd, Events = (short)EpollEvents.In };
-        Assert.Equal(0, Kernel.Linux.Poll(&entry, 1, 0));
-        child.StandardInput.Close();
-        Assert.Equal(1, Kernel.Linux.Poll(&entry, 1, (int)TestLoop.Limit.TotalMilliseconds));
-        Assert.NotEqual(0, entry.Returned & (short)EpollEvents.In);
-        Assert.Equal(-(int)Errno.EINVAL, Kernel.Linux.PidFdOpen(0));
-    }
-
-    [Fact]
     public void A_fifo_is_a_pipe_with_a_name()
     {
         using TestDescriptors fds = new();
@@ -99,5 +84,24 @@ public sealed unsafe class LinuxKernelTests
     {
         Assert.Equal(0, Kernel.Linux.GetResourceLimit(ResourceLimit.OpenFiles, out ulong soft, out ulong hard));
         Assert.InRange(soft, 1ul, hard);
+    }
+}
+
+[Collection(Alone.Name)] // a child has for a moment a copy of every descriptor there is
+public unsafe class LinuxKernelProcessTests
+{
+    [Fact]
+    public void A_process_becomes_readable_when_it_ends()
+    {
+        using TestDescriptors fds = new();
+        using Process child = Process.Start(new ProcessStartInfo("cat") { RedirectStandardInput = true })!;
+        int fd = fds.Keep(Kernel.Linux.PidFdOpen(child.Id));
+        Assert.Equal(1, Kernel.Linux.Fcntl(fd, FcntlCommand.GetDescriptorFlags, 0));
+        PollEntry entry = new() { Descriptor = fd, Events = (short)EpollEvents.In };
+        Assert.Equal(0, Kernel.Linux.Poll(&entry, 1, 0));
+        child.StandardInput.Close();
+        Assert.Equal(1, Kernel.Linux.Poll(&entry, 1, (int)TestLoop.Limit.TotalMilliseconds));
+        Assert.NotEqual(0, entry.Returned & (short)EpollEvents.In);
+        Assert.Equal(-(int)Errno.EINVAL, Kernel.Linux.PidFdOpen(0));
     }
 }

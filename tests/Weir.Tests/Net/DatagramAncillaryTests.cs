@@ -56,9 +56,9 @@ public class DatagramAncillaryTests : DatagramTestBase
         receiver.ReceivesTimestamp = true;
         long before = InnerKernel.ClockGetTime(ClockId.Realtime);
         await sender.SendToAsync(Bytes("x"), AddressOf(receiver));
-        long after = InnerKernel.ClockGetTime(ClockId.Realtime);
         var ancillary = new AncillaryData();
         await receiver.ReceiveMessageAsync(new byte[4], null, ancillary);
+        long after = InnerKernel.ClockGetTime(ClockId.Realtime); // the first ones are stamped only as they are received
         ControlMessageReader messages = ancillary.Messages;
         Assert.True(messages.MoveTo(SocketLevel.Socket, ControlMessageType.SocketTimestampNanoseconds));
         Assert.True(messages.Current.TryRead(out TimeSpec time));

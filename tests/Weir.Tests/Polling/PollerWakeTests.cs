@@ -97,7 +97,7 @@ public sealed class PollerWakeTests : IDisposable
     {
         // Ping-pong through nothing but wakes: one lost wake and it stands still.
         using Poller other = new();
-        const int Rounds = 20_000;
+        const int Rounds = 3_000;
         int served = 0;
         WaitingThread<int> echo = new(() =>
         {

@@ -13,7 +13,7 @@ internal sealed class ServerProgram : IDisposable
 
     internal ServerProgram(Func<int, string[]> command)
     {
-        EndPoint = TestServer.Nobody();
+        EndPoint = TestServer.Free();
         _process = Start(command(EndPoint.Port));
         Assert.True(SpinWait.SpinUntil(Accepts, Limit), "The server does not listen.");
     }

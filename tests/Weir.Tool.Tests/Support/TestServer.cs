@@ -6,6 +6,9 @@ namespace Weir.Tool.Tests.Support;
 /// <summary>A server on the framework's own sockets, so that what is tested is not tested with itself.</summary>
 internal sealed class TestServer : IDisposable
 {
+    // Bound, and not listening: whoever connects is refused, and the port is nobody else's.
+    private static readonly System.Collections.Concurrent.ConcurrentBag<Socket> Silent = [];
+
     private readonly Socket _listener;
     private readonly Func<Socket, Task> _handler;
 
@@ -60,12 +63,26 @@ internal sealed class TestServer : IDisposable
         socket.Close();
     }
 
-    /// <summary>An address of loopback on which nobody listens.</summary>
+    /// <summary>An address of loopback on which nobody listens, or will.</summary>
     internal static IPEndPoint Nobody()
     {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        Socket socket = Bound();
+        Silent.Add(socket);
         return (IPEndPoint)socket.LocalEndPoint!;
+    }
+
+    /// <summary>An address of loopback that is free.</summary>
+    internal static IPEndPoint Free()
+    {
+        using Socket socket = Bound();
+        return (IPEndPoint)socket.LocalEndPoint!;
+    }
+
+    private static Socket Bound()
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return socket;
     }
 
     private async Task AcceptAll()
