@@ -311,6 +311,20 @@ public class UringDriverTests : NetTestBase
     });
 
     [Fact]
+    public void A_closed_connection_is_not_kept_for_ever_for_a_peer_that_makes_no_room() => Run(async () =>
+    {
+        (Connection client, Connection server) = await TcpPair();
+        using (server)
+        {
+            await FillUp(client);
+            int same = Door.Fcntl(client.FileDescriptor, FcntlCommand.DupCloseOnExec, 0);
+            client.Dispose();
+            Assert.Equal(OnUring ? 60_000 : 0, SocketCalls.GetOption(Door, same, SocketLevel.Tcp, SocketOption.TcpUserTimeout));
+            Assert.Equal(0, Door.Close(same));
+        }
+    });
+
+    [Fact]
     public void What_the_loops_end_has_cut_off_is_no_whole_to_the_peer()
     {
         if (!OnUring)
