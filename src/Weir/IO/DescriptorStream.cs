@@ -246,6 +246,6 @@ public abstract partial class DescriptorStream : Stream
     private protected void RequireLoop()
     {
         if (!_loop.IsCurrent)
-            throw new InvalidOperationException("This member is for the loop's own thread; use the asynchronous one from elsewhere.");
+            throw new InvalidOperationException("This member is for the loop's own thread: use an asynchronous one from elsewhere, or bring the call there with the loop's InvokeAsync.");
     }
 }

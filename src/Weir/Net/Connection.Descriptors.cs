@@ -19,7 +19,7 @@ public sealed partial class Connection
     {
         get
         {
-            int fd = OpenDescriptor;
+            int fd = DescriptorOnLoop();
             if (GetOption(SocketLevel.Socket, SocketOption.SocketDomain) != (int)SocketDomain.Unix)
                 throw new InvalidOperationException("Only unix sockets know who their peer is.");
             ProcessCredentials credentials;

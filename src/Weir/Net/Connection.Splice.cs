@@ -71,12 +71,4 @@ public sealed partial class Connection
             _ => throw new KernelException("splice", fd, (Errno)(-(int)count)),
         };
     }
-
-    private int DescriptorOnLoop()
-    {
-        RequireLoop();
-        int fd = FileDescriptor;
-        ObjectDisposedException.ThrowIf(fd < 0, this);
-        return fd;
-    }
 }

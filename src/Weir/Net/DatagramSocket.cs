@@ -155,8 +155,7 @@ public sealed partial class DatagramSocket : IDisposable
     /// </exception>
     public int ReleaseDescriptor()
     {
-        RequireLoop();
-        int fd = OpenDescriptor;
+        int fd = DescriptorOnLoop();
         if (_reader.Trains is { IsEmpty: false })
             throw new InvalidOperationException($"fd {fd}: datagrams that were received already would be lost; receive them with TryReceive first.");
         Interlocked.Exchange(ref _path, null); // as RemovePath: Dispose may come from any thread
@@ -220,14 +219,14 @@ public sealed partial class DatagramSocket : IDisposable
     // Addresses
 
     /// <summary>The local address; null for an unnamed unix socket.</summary>
-    public EndPoint? LocalEndPoint => SocketCalls.LocalEndPoint(_loop.Kernel, OpenDescriptor);
+    public EndPoint? LocalEndPoint => SocketCalls.LocalEndPoint(_loop.Kernel, DescriptorOnLoop());
 
     /// <summary>The peer that it is connected to; null for an unnamed unix socket.</summary>
     /// <exception cref="KernelException">ENOTCONN: to nobody.</exception>
-    public EndPoint? RemoteEndPoint => SocketCalls.RemoteEndPoint(_loop.Kernel, OpenDescriptor);
+    public EndPoint? RemoteEndPoint => SocketCalls.RemoteEndPoint(_loop.Kernel, DescriptorOnLoop());
 
     /// <summary>Whether it is connected to a peer. One that was taken over may be.</summary>
-    public bool IsConnected => SocketCalls.IsConnected(_loop.Kernel, OpenDescriptor);
+    public bool IsConnected => SocketCalls.IsConnected(_loop.Kernel, DescriptorOnLoop());
 
     /// <summary>An address with room for those of this socket's family, to receive with.</summary>
     public SocketAddress CreateAddress() => Domain switch
@@ -305,6 +304,12 @@ public sealed partial class DatagramSocket : IDisposable
             ObjectDisposedException.ThrowIf(fd < 0, this);
             return fd;
         }
+    }
+
+    private int DescriptorOnLoop()
+    {
+        RequireLoop();
+        return OpenDescriptor;
     }
 
     private void RequireLoop()

@@ -59,6 +59,56 @@ public class ConnectionEndTests : NetTestBase
         }
     });
 
+    [ThreadedTheory, MemberData(nameof(ConnectionTests.Families), MemberType = typeof(ConnectionTests))]
+    public void ShutdownWrite_from_another_thread_comes_after_what_was_written(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            await client.WriteAsync(Bytes("last words"));
+            WhileTheLoopStandsStill(client.ShutdownWrite);
+            Assert.Equal("last words", await ReadText(server, 10));
+            Assert.Equal(0, await server.ReadAsync(new byte[1]));
+        }
+    });
+
+    [ThreadedTheory]
+    [InlineData(ShutdownHow.Read)]
+    [InlineData(ShutdownHow.Write)]
+    public void A_shutdown_from_another_thread_does_not_reach_who_has_the_number_next(ShutdownHow how) => Run(async () =>
+    {
+        (Connection client, Connection server) = Connection.CreatePair();
+        using (server)
+        {
+            Door.Reset();
+            WhileTheLoopStandsStill(how == ShutdownHow.Read ? client.ShutdownRead : client.ShutdownWrite);
+            client.Dispose();
+            Assert.Equal(0, await server.ReadAsync(new byte[1]));
+            Assert.Equal(0, Door.Count(nameof(Kernel.Shutdown)));
+        }
+    });
+
+    [ThreadedFact]
+    public void Addresses_credentials_and_options_belong_to_the_loops_thread() => Run(() =>
+    {
+        (Connection client, Connection server) = Connection.CreatePair();
+        using (client)
+        using (server)
+        {
+            WhileTheLoopStandsStill(() =>
+            {
+                Assert.Throws<InvalidOperationException>(() => client.LocalEndPoint);
+                Assert.Throws<InvalidOperationException>(() => client.RemoteEndPoint);
+                Assert.Throws<InvalidOperationException>(() => client.PeerCredentials);
+                Assert.Throws<InvalidOperationException>(() => client.SendBufferSize);
+                Assert.Throws<InvalidOperationException>(() => client.PassCredentials = true);
+            });
+        }
+
+        return Task.CompletedTask;
+    });
+
     [Fact]
     public void A_TCP_reset_comes_after_the_data_received_before_it() => Run(async () =>
     {
@@ -228,5 +278,12 @@ public class ConnectionEndTests : NetTestBase
             await Assert.ThrowsAsync<ObjectDisposedException>(() => writing);
             Assert.Equal((0, 0), (Statistics.WaitingReaders, Statistics.WaitingWriters));
         }
+    });
+
+    // On a thread of its own, in the middle of an entry of the loop.
+    private static void WhileTheLoopStandsStill(Action action) => TestLoop.Guard(() =>
+    {
+        action();
+        return 0;
     });
 }
