@@ -93,7 +93,8 @@ internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) 
 
     internal override ulong Register(int fd, DescriptorKind kind, EpollEvents mask, EpollEvents assumedReady)
     {
-        Debug.Assert(Queue.IsCurrent, "Descriptors are registered on the loop's thread.");
+        if (!Queue.IsCurrent)
+            throw new InvalidOperationException("A descriptor is registered on the thread of its loop; bring the call there with the loop's InvokeAsync.");
         int index = Slots.Allocate(fd, kind);
         Allocated(index);
         ref Slot slot = ref Slots.At(index);
