@@ -5,7 +5,25 @@ internal sealed partial class EpollDriver
     private static bool WatchesOutOnDemand(ref Slot slot) => slot.Kind is DescriptorKind.Other or DescriptorKind.Socket or DescriptorKind.Listener;
 
     protected override int Watch(ref Slot slot, ulong token, EpollEvents mask)
-        => _set.Control(EpollOp.Add, slot.Descriptor, mask | EpollEvents.EdgeTriggered, token);
+    {
+        int result = _set.Control(EpollOp.Add, slot.Descriptor, mask | EpollEvents.EdgeTriggered, token);
+        // It was lent before it was handed over: a one-shot registration that has fired stays, switched off, and is taken over.
+        return result == -(int)Errno.EEXIST && !IsWatchedByAnother(slot.Descriptor, token)
+            ? _set.Control(EpollOp.Modify, slot.Descriptor, mask | EpollEvents.EdgeTriggered, token)
+            : result;
+    }
+
+    private bool IsWatchedByAnother(int fd, ulong token)
+    {
+        for (int i = 0; i < Slots.Extent; i++)
+        {
+            ref Slot slot = ref Slots.At(i);
+            if (slot.Descriptor == fd && i != SlotTable.IndexOf(token) && (slot.Kind != DescriptorKind.Borrowed || slot.Registered != EpollEvents.None))
+                return true;
+        }
+
+        return false;
+    }
 
     // May fail when the owner of the number closed it already; nothing can be done then, and the generation guards us.
     protected override void Unwatch(ref Slot slot, ulong token) => _set.Control(EpollOp.Delete, slot.Descriptor, EpollEvents.None, 0);

@@ -260,6 +260,36 @@ public class OwnedFdWatcherTests : LoopTests
             Assert.True(loop.Statistics.GhostEvents >= 128);
         });
 
+    [Fact]
+    public void A_descriptor_that_was_lent_before_can_be_handed_over()
+        => Run(async loop =>
+        {
+            int fd = HandOver(EventFd(1));
+            using (var lent = new FdWatcher(fd))
+                await lent.WaitReadableAsync();
+            using var owned = new FdWatcher(fd, FdOwnership.Owned, EpollEvents.In);
+            Assert.Equal(8, await owned.WaitAndReadAsync(new byte[8]));
+            for (int i = 0; i < 3; i++)
+            {
+                ValueTask<int> read = owned.WaitAndReadAsync(new byte[8]);
+                await Settle();
+                Assert.False(read.IsCompleted);
+                Signal(fd);
+                Assert.Equal(8, await read);
+            }
+        });
+
+    [Fact]
+    public virtual void A_descriptor_that_the_loop_watches_already_is_not_handed_over_again()
+        => Run(loop =>
+        {
+            int fd = HandOver(EventFd());
+            using var owned = new FdWatcher(fd, FdOwnership.Owned, EpollEvents.In);
+            KernelException refused = Assert.Throws<KernelException>(() => new FdWatcher(fd, FdOwnership.Owned, EpollEvents.In));
+            Assert.Equal(Errno.EEXIST, refused.Errno);
+            return Task.CompletedTask;
+        });
+
     private unsafe void SendUrgent(int fd)
     {
         byte mark = 7;
