@@ -61,6 +61,8 @@ public sealed class KernelException : IOException
             => "a broadcast address needs the option Broadcast; a unix path the right to write to it",
         Errno.EACCES => "permission denied; check the rights on the path, or use a port above 1023",
         Errno.ENOENT when call.StartsWith("connect", StringComparison.Ordinal) => "no such socket; check the path and that its server runs",
+        Errno.EAGAIN when call.StartsWith("send", StringComparison.Ordinal)
+            => "all local ports are in use, and the socket has none; bind it to one, or widen net.ipv4.ip_local_port_range",
         Errno.ENOENT when call.StartsWith("epoll_ctl", StringComparison.Ordinal) => "the descriptor is not registered; it was closed or never added",
         Errno.ENOENT => "no such file or directory",
         Errno.ENOTDIR => "a part of the path is no directory",
