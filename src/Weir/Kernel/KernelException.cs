@@ -54,15 +54,17 @@ public sealed class KernelException : IOException
             => "a process may name itself and its own user and group; another process takes CAP_SYS_ADMIN, another user CAP_SETUID, another group CAP_SETGID",
         Errno.ESRCH when call == "sendmsg(SCM_CREDENTIALS)" => "the process that was named does not exist",
         Errno.EACCES when call.StartsWith("posix_spawn", StringComparison.Ordinal) => "not executable, or a directory on the way to it is closed to this user",
+        Errno.ENOSYS when call.StartsWith("posix_spawn", StringComparison.Ordinal)
+            => "this kernel has no pidfd_open (Linux 5.3), or this C library cannot start a program in another directory (glibc 2.29)",
         Errno.E2BIG => "arguments and environment are too large: one may have 128 KiB, all together a quarter of `ulimit -s`",
         Errno.ENOEXEC => "neither a program for this machine nor a script that begins with #!",
         Errno.ETOOMANYREFS => "this user has too many descriptors under way in unix sockets; their receivers must take some first",
         Errno.EACCES when call.StartsWith("send", StringComparison.Ordinal)
             => "a broadcast address needs the option Broadcast; a unix path the right to write to it",
-        Errno.EACCES => "permission denied; check the rights on the path, or use a port above 1023",
-        Errno.ENOENT when call.StartsWith("connect", StringComparison.Ordinal) => "no such socket; check the path and that its server runs",
         Errno.EAGAIN when call.StartsWith("send", StringComparison.Ordinal)
             => "all local ports are in use, and the socket has none; bind it to one, or widen net.ipv4.ip_local_port_range",
+        Errno.EACCES => "permission denied; check the rights on the path, or use a port above 1023",
+        Errno.ENOENT when call.StartsWith("connect", StringComparison.Ordinal) => "no such socket; check the path and that its server runs",
         Errno.ENOENT when call.StartsWith("epoll_ctl", StringComparison.Ordinal) => "the descriptor is not registered; it was closed or never added",
         Errno.ENOENT => "no such file or directory",
         Errno.ENOTDIR => "a part of the path is no directory",
