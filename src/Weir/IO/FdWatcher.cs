@@ -179,11 +179,21 @@ public sealed class FdWatcher : IDisposable
             driver.Unregister(token);
     }
 
-    /// <summary>Ends this watcher's waits; closes an owned descriptor.</summary>
+    /// <summary>
+    /// Ends this watcher's waits; closes an owned descriptor, or disposes its handle. Any thread once the loop has stopped, which has done the rest.
+    /// </summary>
     public void Dispose()
     {
         if (_disposed)
             return;
+        if (_loop.HasEnded())
+        {
+            _disposed = true;
+            if (_ownership == FdOwnership.Owned)
+                _handle?.Dispose();
+            return;
+        }
+
         RequireLoop();
         _disposed = true;
         if (_reader != null)

@@ -149,12 +149,15 @@ public sealed partial class FileWatcher : IDisposable
         }
     }
 
-    /// <summary>Ends the watches; a read in progress ends with <see cref="ObjectDisposedException"/>.</summary>
+    /// <summary>
+    /// Ends the watches; a read in progress ends with <see cref="ObjectDisposedException"/>. Any thread once the loop has stopped, which has closed the
+    /// descriptor.
+    /// </summary>
     public void Dispose()
     {
         if (_disposed)
             return;
-        _watcher.Dispose(); // refuses other threads
+        _watcher.Dispose(); // refuses other threads while the loop runs
         _disposed = true;
         _byWatch.Clear();
     }

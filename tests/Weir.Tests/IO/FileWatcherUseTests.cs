@@ -54,7 +54,17 @@ public class FileWatcherUseTests : FileWatcherTestBase
 
     [Fact]
     public void The_end_of_the_loop_closes_it()
-        => RunIn(async (folder, _) => await FileWatcher.OpenAsync(folder, Everything)); // the ledger is looked at afterwards
+    {
+        FileWatcher? watcher = null;
+        RunIn(async (folder, _) => watcher = await FileWatcher.OpenAsync(folder, Everything)); // the ledger is looked at afterwards
+        watcher!.Dispose();
+    }
+
+    /// <summary>What happens last of all on a loop.</summary>
+    private sealed class Last(Action action) : IDisposable
+    {
+        public void Dispose() => action();
+    }
 
     [ThreadedFact]
     public void Members_are_for_the_thread_of_the_loop()

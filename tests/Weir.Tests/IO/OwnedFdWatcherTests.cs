@@ -261,6 +261,25 @@ public class OwnedFdWatcherTests : LoopTests
         });
 
     [Fact]
+    public void After_the_end_of_its_loop_it_can_be_disposed_and_its_handle_is_with_it()
+    {
+        FdWatcher? owned = null, ownedNumber = null, lent = null;
+        var handle = new KernelHandle(InnerKernel, HandOver(EventFd()));
+        Run(loop =>
+        {
+            owned = new FdWatcher(handle, FdOwnership.Owned, EpollEvents.In);
+            ownedNumber = new FdWatcher(HandOver(EventFd()), FdOwnership.Owned, EpollEvents.In);
+            lent = new FdWatcher(EventFd());
+            return Task.CompletedTask;
+        });
+        Assert.False(handle.IsClosed);
+        owned!.Dispose();
+        ownedNumber!.Dispose();
+        lent!.Dispose();
+        Assert.True(handle.IsClosed);
+    }
+
+    [Fact]
     public void A_descriptor_that_was_lent_before_can_be_handed_over()
         => Run(async loop =>
         {
