@@ -94,6 +94,7 @@ public sealed partial class FileWatcher : IDisposable
                 if (!watcher._loop.Queue.HasBudget)
                 {
                     await EventLoop.Yield();
+                    ObjectDisposedException.ThrowIf(!watcher._loop.IsCurrent, watcher); // the loop has stopped
                     cancellationToken.ThrowIfCancellationRequested();
                 }
             }
@@ -183,7 +184,7 @@ public sealed partial class FileWatcher : IDisposable
                 if (!_loop.Queue.HasBudget)
                 {
                     await EventLoop.Yield();
-                    ObjectDisposedException.ThrowIf(_disposed, this);
+                    ObjectDisposedException.ThrowIf(_disposed || !_loop.IsCurrent, this); // the loop may have stopped
                     cancellationToken.ThrowIfCancellationRequested();
                 }
 

@@ -209,7 +209,11 @@ public sealed partial class DatagramSocket
             BackOff pauses = BackOff.FullUnixPeer;
             // With no budget left it gives way.
             if (!_loop.Queue.HasBudget)
+            {
                 await EventLoop.Yield();
+                ObjectDisposedException.ThrowIf(!_loop.IsCurrent, this); // the loop has stopped
+            }
+
             int result, sent = 0;
             while ((result = _writer.CallNow(_token)) == -(int)Errno.EAGAIN)
             {

@@ -60,6 +60,23 @@ public class FileWatcherUseTests : FileWatcherTestBase
         watcher!.Dispose();
     }
 
+    [ThreadedFact]
+    public void A_reader_that_has_given_way_when_the_loop_stops_reads_no_more()
+    {
+        Task<int>? read = null;
+        RunIn(async (folder, _) =>
+        {
+            EventLoop loop = EventLoop.Current!;
+            FileWatcher watcher = await FileWatcher.OpenAsync(folder, Everything);
+            loop.DisposeAtEnd(new Last(() =>
+            {
+                loop.Queue.Spend(int.MaxValue);
+                read ??= watcher.ReadAsync(new FileChange[1]).AsTask();
+            }));
+        });
+        Assert.Throws<ObjectDisposedException>(() => TestLoop.Within(read!));
+    }
+
     /// <summary>What happens last of all on a loop.</summary>
     private sealed class Last(Action action) : IDisposable
     {
