@@ -90,7 +90,8 @@ internal sealed partial class EpollDriver
     /// </summary>
     private void Rebuild()
     {
-        _ghostRun = 0;
+        _ghosts.Clear();
+        _ghostRepeats = 0;
         EpollSet? fresh = null;
         try
         {
@@ -99,12 +100,11 @@ internal sealed partial class EpollDriver
         }
         catch (KernelException)
         {
-            // No descriptor for it now: the old set still serves, and after as many ghosts again there is another try.
+            // No descriptor for it now: the old set still serves, and after as many repeats again there is another try.
             fresh?.Dispose();
             return;
         }
 
-        _rebuilds++;
         bool isDeaf = false;
         for (int i = 0; i < Slots.Extent; i++)
         {
@@ -113,6 +113,13 @@ internal sealed partial class EpollDriver
                 continue;
             EpollEvents mode = slot.Kind == DescriptorKind.Borrowed ? EpollEvents.OneShot : EpollEvents.EdgeTriggered;
             int result = fresh.Control(EpollOp.Add, slot.Descriptor, slot.Registered | mode, Slots.TokenOf(i));
+            if (result is -(int)Errno.ENOSPC or -(int)Errno.ENOMEM)
+            {
+                // No room for all of them at once, where the old set has room for each.
+                fresh.Dispose();
+                return;
+            }
+
             if (result < 0)
             {
                 slot.Reader?.End(result);
@@ -121,6 +128,7 @@ internal sealed partial class EpollDriver
             }
         }
 
+        _rebuilds++;
         EpollSet old = _set;
         _set = fresh;
         old.Dispose();

@@ -280,6 +280,48 @@ public class OwnedFdWatcherTests : LoopTests
     }
 
     [Fact]
+    public virtual void Without_room_for_all_registrations_in_a_fresh_set_the_old_one_serves_on()
+        => Run(async loop =>
+        {
+            int neighbourFd = HandOver(EventFd());
+            using var neighbour = new FdWatcher(neighbourFd, FdOwnership.Owned, EpollEvents.In); // nobody waits on it meanwhile
+            int living = Haunt();
+            await Settle();
+            Kernel.FailAt(nameof(Weir.Kernel.EpollCtl), 2, Errno.ENOSPC); // the first of a fresh set is what wakes the loop
+            for (int i = 0; loop.Statistics.Rebuilds == 0; i++)
+            {
+                Assert.True(i < 1000, "No second try.");
+                Signal(living);
+                await EventLoop.Yield();
+            }
+
+            Assert.True(loop.Statistics.GhostEvents >= 128);
+            Signal(neighbourFd);
+            Assert.Equal(8, await neighbour.WaitAndReadAsync(new byte[8]));
+        });
+
+    [Fact]
+    public virtual void Registrations_left_behind_that_fire_once_each_are_no_reason_for_a_fresh_set()
+        => Run(async loop =>
+        {
+            for (int i = 1; i <= 100; i++)
+            {
+                int living = EventFd(), gone = PrivateDuplicate(living);
+                using var watcher = new FdWatcher(gone);
+                using var cancellation = new CancellationTokenSource();
+                ValueTask wait = watcher.WaitReadableAsync(cancellation.Token);
+                Close(gone);
+                cancellation.Cancel();
+                await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await wait);
+                Signal(living);
+                await Settle();
+                Assert.Equal(i, loop.Statistics.GhostEvents);
+            }
+
+            Assert.Equal(0, loop.Statistics.Rebuilds);
+        });
+
+    [Fact]
     public void A_descriptor_that_was_lent_before_can_be_handed_over()
         => Run(async loop =>
         {
