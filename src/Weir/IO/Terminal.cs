@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Weir;
 
 /// <summary>
@@ -80,7 +78,7 @@ public sealed unsafe class Terminal : Stream
         int flags = kernel.Fcntl(fd, FcntlCommand.GetStatusFlags, 0);
         if (flags < 0)
             return flags;
-        fixed (byte* path = Encoding.ASCII.GetBytes($"/proc/self/fd/{fd}\0"))
+        fixed (byte* path = PathText.Encode($"/proc/self/fd/{fd}", terminated: true))
             return kernel.Open(path, (FileFlags)(flags & 3) | FileFlags.NonBlock | FileFlags.CloseOnExec | NoControllingTerminal, 0);
     }
 

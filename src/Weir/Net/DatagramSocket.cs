@@ -21,9 +21,9 @@ public sealed partial class DatagramSocket : IDisposable
     private readonly ulong _token;
     private readonly DatagramOperation _reader;
     private readonly DatagramOperation _writer;
-    private string? _path;
+    private byte[]? _path; // of a unix socket, to be removed
 
-    private DatagramSocket(EventLoop loop, int fd, SocketDomain domain, string? path, bool receivesTrains)
+    private DatagramSocket(EventLoop loop, int fd, SocketDomain domain, byte[]? path, bool receivesTrains)
     {
         _loop = loop;
         Domain = domain;
@@ -68,7 +68,7 @@ public sealed partial class DatagramSocket : IDisposable
         EventLoop loop = EventLoop.Required;
         Kernel kernel = loop.Kernel;
         int fd = OpenDescriptorOf(kernel, address.Domain, options);
-        string? path = null;
+        byte[]? path = null;
         try
         {
             if (address.Domain == SocketDomain.Unix)
@@ -164,7 +164,7 @@ public sealed partial class DatagramSocket : IDisposable
     }
 
     // Takes over the descriptor; if the loop cannot take it, it is closed.
-    private static DatagramSocket Taken(EventLoop loop, int fd, SocketDomain domain, string? path, bool receivesTrains = false)
+    private static DatagramSocket Taken(EventLoop loop, int fd, SocketDomain domain, byte[]? path, bool receivesTrains = false)
     {
         try
         {

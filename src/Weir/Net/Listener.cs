@@ -15,9 +15,9 @@ public sealed class Listener : IDisposable
     private readonly IoOperation _accept;
     private readonly DescriptorKind _kind;
     private readonly CancellationTokenSource _closing = new();
-    private string? _path;
+    private byte[]? _path; // of a unix socket, to be removed
 
-    private Listener(EventLoop loop, int fd, DescriptorKind kind, string? path)
+    private Listener(EventLoop loop, int fd, DescriptorKind kind, byte[]? path)
     {
         _loop = loop;
         _kind = kind;
@@ -78,7 +78,7 @@ public sealed class Listener : IDisposable
     private static Listener BindUnix(EventLoop loop, int fd, RawSocketAddress address, UnixDomainSocketEndPoint endPoint, ListenOptions options)
     {
         Kernel kernel = loop.Kernel;
-        string? path = UnixPath.Bind(kernel, fd, address, endPoint, SocketKind.Stream, options.ReuseAddress);
+        byte[]? path = UnixPath.Bind(kernel, fd, address, endPoint, SocketKind.Stream, options.ReuseAddress);
         try
         {
             KernelException.Check(kernel.Listen(fd, options.Backlog), $"listen({endPoint})", fd);
