@@ -43,16 +43,6 @@ public sealed class PipeEnd : DescriptorStream
     /// <summary>Takes over one end of a pipe, which is non-blocking; if the loop cannot take it, it is closed.</summary>
     internal static PipeEnd Adopt(EventLoop loop, int fd, bool reads) => new(loop, fd, reads);
 
-    /// <summary>Takes the descriptor back from the loop; reads in progress end as if it were closed.</summary>
-    internal int Release()
-    {
-        RequireLoop();
-        int fd = FileDescriptor;
-        ObjectDisposedException.ThrowIf(fd < 0, this);
-        Loop.Driver.Unregister(Token);
-        return fd;
-    }
-
     /// <inheritdoc/>
     public override bool CanRead => _reads;
 
