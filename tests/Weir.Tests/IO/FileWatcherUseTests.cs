@@ -38,6 +38,23 @@ public class FileWatcherUseTests : FileWatcherTestBase
         });
 
     [Fact]
+    public void With_no_limit_for_moves_a_half_waits_until_something_else_happens()
+        => RunIn(async (folder, _) =>
+        {
+            Files.MakeDirectory($"{folder}/in");
+            Files.Touch($"{folder}/in/f");
+            using FileWatcher watcher = await FileWatcher.OpenAsync($"{folder}/in", new FileWatcherOptions { MoveTimeout = TimeSpan.MaxValue });
+            Files.Rename($"{folder}/in/f", $"{folder}/f");
+            var change = new FileChange[1];
+            Task<int> read = watcher.ReadAsync(change).AsTask();
+            await Settle();
+            Assert.False(read.IsCompleted);
+            Files.Touch($"{folder}/in/g");
+            Assert.Equal(1, await read);
+            Assert.Equal(new FileChange(FileChangeKind.Deleted, $"{folder}/in/f", false), change[0]);
+        });
+
+    [Fact]
     public void Disposing_ends_a_read_and_the_watches()
         => RunIn(async (folder, kernel) =>
         {
