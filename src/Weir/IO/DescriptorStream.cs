@@ -58,6 +58,9 @@ public abstract partial class DescriptorStream : Stream
 
     private protected ulong Token => _token;
 
+    /// <summary>Whether it is read and written by the calls of sockets.</summary>
+    private protected virtual bool IsSocket => false;
+
     private protected Kernel Kernel => _loop.Kernel;
 
     /// <summary>
@@ -203,16 +206,16 @@ public abstract partial class DescriptorStream : Stream
     private protected IoOperation Reader()
     {
         if (!_loop.IsCurrent)
-            return new IoOperation(_loop.Queue);
-        IoOperation reader = _reader ??= new IoOperation(_loop.Queue) { Owner = this };
+            return new IoOperation(_loop.Queue) { OnSocket = IsSocket };
+        IoOperation reader = _reader ??= new IoOperation(_loop.Queue) { Owner = this, OnSocket = IsSocket };
         return reader.Status == AwaitableStatus.Idle ? reader : throw IoOperation.Busy(OperationKind.Read, FileDescriptor);
     }
 
     private protected IoOperation Writer()
     {
         if (!_loop.IsCurrent)
-            return new IoOperation(_loop.Queue);
-        IoOperation writer = _writer ??= new IoOperation(_loop.Queue) { Owner = this };
+            return new IoOperation(_loop.Queue) { OnSocket = IsSocket };
+        IoOperation writer = _writer ??= new IoOperation(_loop.Queue) { Owner = this, OnSocket = IsSocket };
         return writer.Status == AwaitableStatus.Idle ? writer : throw IoOperation.Busy(OperationKind.Write, FileDescriptor);
     }
 
@@ -238,10 +241,11 @@ public abstract partial class DescriptorStream : Stream
         return 0;
     }
 
-    private protected Exception Failure(OperationKind kind, int result)
+    /// <summary>The exception for a negative result of <paramref name="call"/>, or if that is null of the call that such an operation makes.</summary>
+    private protected Exception Failure(OperationKind kind, int result, string? call = null)
         => result == -(int)IoDriver.Closed
             ? new ObjectDisposedException(GetType().FullName)
-            : IoOperation.ToException(kind, result, FileDescriptor, default);
+            : IoOperation.ToException(kind, result, FileDescriptor, default, call ?? IoOperation.CallName(kind, IsSocket));
 
     private protected void RequireLoop()
     {

@@ -21,6 +21,8 @@ public sealed partial class Connection : DescriptorStream
     {
     }
 
+    private protected override bool IsSocket => true;
+
     /// <inheritdoc/>
     public override bool CanRead => true;
 

@@ -172,13 +172,15 @@ public class ConnectionEndTests : NetTestBase
         {
             Door.Reset();
             Door.FailNext(nameof(Kernel.Send), Errno.ENOBUFS);
-            Assert.Equal(Errno.ENOBUFS, (await Assert.ThrowsAsync<KernelException>(async () => await client.WriteAsync(new byte[1]))).Errno);
+            KernelException failure = await Assert.ThrowsAsync<KernelException>(async () => await client.WriteAsync(new byte[1]));
+            Assert.Equal(("send", Errno.ENOBUFS), (failure.Call, failure.Errno));
             Assert.Equal(1, Door.Count(nameof(Kernel.Send)));
             await client.WriteAsync(Bytes("x"));
             Assert.Equal("x", await ReadText(server, 1));
             Door.FailNext(nameof(Kernel.Receive), Errno.ENOMEM);
             await client.WriteAsync(Bytes("y"));
-            Assert.Equal(Errno.ENOMEM, (await Assert.ThrowsAsync<KernelException>(async () => await server.ReadAsync(new byte[1]))).Errno);
+            failure = await Assert.ThrowsAsync<KernelException>(async () => await server.ReadAsync(new byte[1]));
+            Assert.Equal(("recv", Errno.ENOMEM), (failure.Call, failure.Errno));
             Assert.Equal("y", await ReadText(server, 1));
         }
     });
