@@ -22,6 +22,9 @@ internal enum OperationKind : byte
 /// <summary>One operation in one direction of one descriptor. A driver is handed it, keeps it while the kernel is not ready, and finishes it.</summary>
 internal class IoOperation(WorkQueue queue) : LoopAwaitable(queue)
 {
+    /// <summary>What ends a wait of either direction, asked for or not (epoll_ctl(2)).</summary>
+    internal const EpollEvents AlwaysReported = EpollEvents.Hup | EpollEvents.Err;
+
     /// <summary>The driver's name for the descriptor.</summary>
     internal ulong Token;
 

@@ -13,7 +13,7 @@ namespace Weir;
 /// </remarks>
 internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) : IoDriver
 {
-    protected const EpollEvents AlwaysReported = EpollEvents.Hup | EpollEvents.Err;
+    protected const EpollEvents AlwaysReported = IoOperation.AlwaysReported;
     protected const EpollEvents ReadInterest = EpollEvents.In | EpollEvents.RdHup;
     private const EpollEvents EndAnnounced = EpollEvents.Pri | EpollEvents.RdHup;
 

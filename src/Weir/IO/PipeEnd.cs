@@ -18,26 +18,7 @@ public sealed class PipeEnd : DescriptorStream
         EventLoop loop = EventLoop.Required;
         int* fds = stackalloc int[2];
         KernelException.Check(loop.Kernel.Pipe2(fds, FileFlags.NonBlock | FileFlags.CloseOnExec), "pipe2");
-        PipeEnd reader;
-        try
-        {
-            reader = new PipeEnd(loop, fds[0], reads: true);
-        }
-        catch
-        {
-            loop.Kernel.Close(fds[1]);
-            throw;
-        }
-
-        try
-        {
-            return (reader, new PipeEnd(loop, fds[1], reads: false));
-        }
-        catch
-        {
-            reader.Dispose();
-            throw;
-        }
+        return DescriptorPair.Take(loop, new ReadOnlySpan<int>(fds, 2), static (loop, fd, isFirst) => new PipeEnd(loop, fd, reads: isFirst));
     }
 
     /// <summary>Takes over one end of a pipe, which is non-blocking; if the loop cannot take it, it is closed.</summary>

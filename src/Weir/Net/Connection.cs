@@ -93,26 +93,7 @@ public sealed partial class Connection : DescriptorStream
         EventLoop loop = EventLoop.Required;
         int* fds = stackalloc int[2];
         KernelException.Check(loop.Kernel.SocketPair(SocketDomain.Unix, SocketKind.Stream, 0, fds), "socketpair");
-        Connection first;
-        try
-        {
-            first = Accepted(loop, fds[0], DescriptorKind.Socket);
-        }
-        catch
-        {
-            loop.Kernel.Close(fds[1]);
-            throw;
-        }
-
-        try
-        {
-            return (first, Accepted(loop, fds[1], DescriptorKind.Socket));
-        }
-        catch
-        {
-            first.Dispose();
-            throw;
-        }
+        return DescriptorPair.Take(loop, new ReadOnlySpan<int>(fds, 2), static (loop, fd, _) => Accepted(loop, fd, DescriptorKind.Socket));
     }
 
     /// <summary>

@@ -20,13 +20,8 @@ internal enum DatagramCall : byte
 /// </summary>
 internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, bool writes) : IoOperation(loop.Queue)
 {
-    private const EpollEvents AlwaysReported = EpollEvents.Err | EpollEvents.Hup;
-
     // Stands for EAGAIN of a send that no wait will help: among the results, and no errno of Linux.
     private const int NoLocalPort = -4097;
-
-    /// <summary>sendmsg(2) with credentials, which fails for reasons of its own.</summary>
-    internal const string SendCredentialsName = "sendmsg(SCM_CREDENTIALS)";
 
     private DatagramCall _call;
     private bool _namesSender;
@@ -193,7 +188,7 @@ internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, boo
     internal Exception Failure(int result, int fd, CancellationToken cancellation = default)
         => (Errno)(-result) is Errno.ECANCELED or IoDriver.Closed or Errno.EBUSY
             ? ToException(Kind, result, fd, cancellation)
-            : new KernelException(_namesSender ? SendCredentialsName : Name(_call), fd, result == NoLocalPort ? Errno.EAGAIN : (Errno)(-result));
+            : new KernelException(_namesSender ? SocketCalls.SendCredentialsName : Name(_call), fd, result == NoLocalPort ? Errno.EAGAIN : (Errno)(-result));
 
     internal static string Name(DatagramCall call) => call switch
     {

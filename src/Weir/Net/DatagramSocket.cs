@@ -92,26 +92,7 @@ public sealed partial class DatagramSocket : IDisposable
         EventLoop loop = EventLoop.Required;
         int* fds = stackalloc int[2];
         KernelException.Check(loop.Kernel.SocketPair(SocketDomain.Unix, SocketKind.Datagram, 0, fds), "socketpair");
-        DatagramSocket first;
-        try
-        {
-            first = Taken(loop, fds[0], SocketDomain.Unix, null);
-        }
-        catch
-        {
-            loop.Kernel.Close(fds[1]);
-            throw;
-        }
-
-        try
-        {
-            return (first, Taken(loop, fds[1], SocketDomain.Unix, null));
-        }
-        catch
-        {
-            first.Dispose();
-            throw;
-        }
+        return DescriptorPair.Take(loop, new ReadOnlySpan<int>(fds, 2), static (loop, fd, _) => Taken(loop, fd, SocketDomain.Unix, null));
     }
 
     /// <summary>
@@ -158,7 +139,7 @@ public sealed partial class DatagramSocket : IDisposable
         int fd = DescriptorOnLoop();
         if (_reader.Trains is { IsEmpty: false })
             throw new InvalidOperationException($"fd {fd}: datagrams that were received already would be lost; receive them with TryReceive first.");
-        Interlocked.Exchange(ref _path, null); // as RemovePath: Dispose may come from any thread
+        Interlocked.Exchange(ref _path, null); // as RemoveOnce: Dispose may come from any thread
         _loop.Driver.Unregister(_token);
         return fd;
     }
@@ -277,7 +258,7 @@ public sealed partial class DatagramSocket : IDisposable
         if (_loop.IsCurrent)
             CloseOnLoop();
         else if (!_loop.Queue.Post(new RunEntry(static socket => ((DatagramSocket)socket!).CloseOnLoop(), this)))
-            RemovePath(); // the loop has closed the descriptor when it stopped
+            UnixPath.RemoveOnce(_loop.Kernel, ref _path); // the loop has closed the descriptor when it stopped
     }
 
     private void CloseOnLoop()
@@ -285,15 +266,8 @@ public sealed partial class DatagramSocket : IDisposable
         if (_loop.Driver.DescriptorOf(_token) < 0)
             return;
         // Before the close: from then on somebody else may take the path.
-        RemovePath();
+        UnixPath.RemoveOnce(_loop.Kernel, ref _path);
         _loop.Driver.Close(_token);
-    }
-
-    private void RemovePath()
-    {
-        // From several threads once the loop has stopped; after the first the path may be a successor's.
-        if (Interlocked.Exchange(ref _path, null) is { } path)
-            UnixPath.Remove(_loop.Kernel, path);
     }
 
     private int OpenDescriptor

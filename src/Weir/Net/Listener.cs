@@ -241,7 +241,7 @@ public sealed class Listener : IDisposable
         if (_loop.IsCurrent)
             CloseOnLoop();
         else if (!_loop.Queue.Post(new RunEntry(static listener => ((Listener)listener!).CloseOnLoop(), this)))
-            RemovePath(); // the loop has closed the descriptor when it stopped
+            UnixPath.RemoveOnce(_loop.Kernel, ref _path); // the loop has closed the descriptor when it stopped
     }
 
     private void CloseOnLoop()
@@ -249,15 +249,8 @@ public sealed class Listener : IDisposable
         if (_loop.Driver.DescriptorOf(_token) < 0)
             return;
         // Before the close: from then on somebody else may take the path.
-        RemovePath();
+        UnixPath.RemoveOnce(_loop.Kernel, ref _path);
         _loop.Driver.Close(_token);
         _closing.Cancel();
-    }
-
-    private void RemovePath()
-    {
-        // Dispose may come from several threads once the loop has stopped; the path may be a successor's after the first.
-        if (Interlocked.Exchange(ref _path, null) is { } path)
-            UnixPath.Remove(_loop.Kernel, path);
     }
 }

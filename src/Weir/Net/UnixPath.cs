@@ -52,4 +52,14 @@ internal static unsafe class UnixPath
         fixed (byte* bytes = path)
             kernel.Unlink(bytes);
     }
+
+    /// <summary>
+    /// Removes what a socket has bound, null if nothing, and forgets it: Dispose may come from several threads once the loop has stopped, and after the first
+    /// the path may be a successor's.
+    /// </summary>
+    internal static void RemoveOnce(Kernel kernel, ref byte[]? path)
+    {
+        if (Interlocked.Exchange(ref path, null) is { } bound)
+            Remove(kernel, bound);
+    }
 }
