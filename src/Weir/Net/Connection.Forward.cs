@@ -40,9 +40,10 @@ public sealed partial class Connection
             return default;
         if (Loop.Queue.HasBudget && !cancellationToken.IsCancellationRequested)
         {
-            nint count = buffer.SendNow(Token, Loop.Driver);
+            nint count = buffer.SendNow(Token);
             if (count == length)
             {
+        buffer.RequireOf(Loop.Driver);
                 Loop.Queue.Spend(length);
                 return default;
             }
@@ -66,7 +67,7 @@ public sealed partial class Connection
             while (buffer.Length > 0)
             {
                 await WaitWritableAsync(cancellationToken);
-                nint count = buffer.SendNow(Token, Loop.Driver);
+                nint count = buffer.SendNow(Token);
                 if (count < 0 && count is not (-(int)Errno.EAGAIN or -(int)Errno.EINTR))
                     throw Failure(OperationKind.Write, (int)count);
                 Loop.Queue.Spend((int)Math.Max(count, 0)); // also for nothing: a socket may report an error and have no room for ever
