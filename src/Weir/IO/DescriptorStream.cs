@@ -118,8 +118,10 @@ public abstract partial class DescriptorStream : Stream
 
     /// <summary>
     /// Waits until there is something to read, or the end, without holding a buffer meanwhile. May return early: read with
-    /// <see cref="TryRead"/> and wait again if it finds nothing.
+    /// <see cref="TryRead"/> and wait again if it finds nothing. Any thread.
     /// </summary>
+    /// <exception cref="BusyResourceException">Someone else is reading.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed, before or meanwhile.</exception>
     public ValueTask WaitForDataAsync(CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -129,7 +131,10 @@ public abstract partial class DescriptorStream : Stream
         return StartedPlain(operation, cancellationToken);
     }
 
-    /// <summary>Waits until there is room to write, or the other side is gone.</summary>
+    /// <summary>Waits until there is room to write, or the other side is gone. Any thread.</summary>
+    /// <exception cref="KernelException">What would say that there is room cannot be watched for: ENOMEM and the like.</exception>
+    /// <exception cref="BusyResourceException">Someone else is writing.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed, before or meanwhile.</exception>
     public ValueTask WaitWritableAsync(CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -141,6 +146,9 @@ public abstract partial class DescriptorStream : Stream
 
     /// <summary>Reads what is there now, into a buffer that is not empty. False: nothing is. True with 0 bytes: the end. The loop's thread only.</summary>
     /// <exception cref="KernelException">The read failed.</exception>
+    /// <exception cref="BusyResourceException">Someone else is reading.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed.</exception>
+    /// <exception cref="InvalidOperationException">The caller is not on the loop's thread.</exception>
     public bool TryRead(Span<byte> buffer, out int bytesRead)
     {
         RequireLoop();
@@ -159,6 +167,9 @@ public abstract partial class DescriptorStream : Stream
 
     /// <summary>Writes as much as there is room for now, and says how much that was. The loop's thread only.</summary>
     /// <exception cref="KernelException">The write failed.</exception>
+    /// <exception cref="BusyResourceException">Someone else is writing.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed.</exception>
+    /// <exception cref="InvalidOperationException">The caller is not on the loop's thread.</exception>
     public int TryWrite(ReadOnlySpan<byte> buffer)
     {
         RequireLoop();

@@ -160,7 +160,8 @@ public sealed class FdWatcher : IDisposable
 
     /// <summary>
     /// The owner is about to close the descriptor: everyone who waits on it, through this watcher or another, gets
-    /// <see cref="ObjectDisposedException"/> and the registration is removed while that is still possible.
+    /// <see cref="ObjectDisposedException"/> and the registration is removed while that is still possible. An owned descriptor is the caller's again, to
+    /// close it himself; a handle is still disposed with the watcher.
     /// </summary>
     public void NotifyClosing()
     {

@@ -119,6 +119,8 @@ public sealed class Listener : IDisposable
     /// <summary>Accepts one connection. Survives the lack of descriptors: it waits and tries again.</summary>
     /// <exception cref="BusyResourceException">Someone else is accepting.</exception>
     /// <exception cref="ObjectDisposedException">The listener was disposed, before or meanwhile.</exception>
+    /// <exception cref="KernelException">accept4(2) failed for a reason that does not pass: EINVAL, after a shutdown of the socket, and the like.</exception>
+    /// <exception cref="InvalidOperationException">The caller is not on the loop's thread.</exception>
     public async ValueTask<Connection> AcceptAsync(CancellationToken cancellationToken = default)
     {
         if (!_loop.IsCurrent)
@@ -171,6 +173,9 @@ public sealed class Listener : IDisposable
     /// life; any other failure goes to
     /// <see cref="LoopOptions.UnhandledException"/>.
     /// </remarks>
+    /// <exception cref="BusyResourceException">Someone else is accepting.</exception>
+    /// <exception cref="KernelException">As of <see cref="AcceptAsync"/>.</exception>
+    /// <exception cref="InvalidOperationException">The caller is not on the loop's thread.</exception>
     public async Task AcceptAllAsync(Func<Connection, Task> handler, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
