@@ -56,6 +56,9 @@ public sealed class KernelException : IOException
         Errno.EACCES when call.StartsWith("posix_spawn", StringComparison.Ordinal) => "not executable, or a directory on the way to it is closed to this user",
         Errno.ENOSYS when call.StartsWith("posix_spawn", StringComparison.Ordinal)
             => "this kernel has no pidfd_open (Linux 5.3), or this C library cannot start a program in another directory (glibc 2.29)",
+        Errno.EPERM when call.StartsWith("posix_spawn", StringComparison.Ordinal) || call.StartsWith("pidfd_open", StringComparison.Ordinal)
+            => "not allowed; a filter of system calls (seccomp) may forbid pidfd_open, as those of older container runtimes do",
+        Errno.ENOSYS when call.StartsWith("pidfd_open", StringComparison.Ordinal) => "this kernel has no pidfd_open (Linux 5.3)",
         Errno.E2BIG => "arguments and environment are too large: one may have 128 KiB, all together a quarter of `ulimit -s`",
         Errno.ENOEXEC => "neither a program for this machine nor a script that begins with #!",
         Errno.ETOOMANYREFS => "this user has too many descriptors under way in unix sockets; their receivers must take some first",
