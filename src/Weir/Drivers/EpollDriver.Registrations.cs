@@ -5,7 +5,25 @@ internal sealed partial class EpollDriver
     private static bool WatchesOutOnDemand(ref Slot slot) => slot.Kind is DescriptorKind.Other or DescriptorKind.Socket or DescriptorKind.Listener;
 
     protected override int Watch(ref Slot slot, ulong token, EpollEvents mask)
-        => _set.Control(EpollOp.Add, slot.Descriptor, mask | EpollEvents.EdgeTriggered, token);
+    {
+        int result = _set.Control(EpollOp.Add, slot.Descriptor, mask | EpollEvents.EdgeTriggered, token);
+        // It was lent before it was handed over: a one-shot registration that has fired stays, switched off, and is taken over.
+        return result == -(int)Errno.EEXIST && !IsWatchedByAnother(slot.Descriptor, token)
+            ? _set.Control(EpollOp.Modify, slot.Descriptor, mask | EpollEvents.EdgeTriggered, token)
+            : result;
+    }
+
+    private bool IsWatchedByAnother(int fd, ulong token)
+    {
+        for (int i = 0; i < Slots.Extent; i++)
+        {
+            ref Slot slot = ref Slots.At(i);
+            if (slot.Descriptor == fd && i != SlotTable.IndexOf(token) && (slot.Kind != DescriptorKind.Borrowed || slot.Registered != EpollEvents.None))
+                return true;
+        }
+
+        return false;
+    }
 
     // May fail when the owner of the number closed it already; nothing can be done then, and the generation guards us.
     protected override void Unwatch(ref Slot slot, ulong token) => _set.Control(EpollOp.Delete, slot.Descriptor, EpollEvents.None, 0);
@@ -72,7 +90,8 @@ internal sealed partial class EpollDriver
     /// </summary>
     private void Rebuild()
     {
-        _ghostRun = 0;
+        _ghosts.Clear();
+        _ghostRepeats = 0;
         EpollSet? fresh = null;
         try
         {
@@ -81,12 +100,11 @@ internal sealed partial class EpollDriver
         }
         catch (KernelException)
         {
-            // No descriptor for it now: the old set still serves, and after as many ghosts again there is another try.
+            // No descriptor for it now: the old set still serves, and after as many repeats again there is another try.
             fresh?.Dispose();
             return;
         }
 
-        _rebuilds++;
         bool isDeaf = false;
         for (int i = 0; i < Slots.Extent; i++)
         {
@@ -95,6 +113,13 @@ internal sealed partial class EpollDriver
                 continue;
             EpollEvents mode = slot.Kind == DescriptorKind.Borrowed ? EpollEvents.OneShot : EpollEvents.EdgeTriggered;
             int result = fresh.Control(EpollOp.Add, slot.Descriptor, slot.Registered | mode, Slots.TokenOf(i));
+            if (result is -(int)Errno.ENOSPC or -(int)Errno.ENOMEM)
+            {
+                // No room for all of them at once, where the old set has room for each.
+                fresh.Dispose();
+                return;
+            }
+
             if (result < 0)
             {
                 slot.Reader?.End(result);
@@ -103,6 +128,7 @@ internal sealed partial class EpollDriver
             }
         }
 
+        _rebuilds++;
         EpollSet old = _set;
         _set = fresh;
         old.Dispose();

@@ -15,15 +15,18 @@ internal sealed partial class EpollDriver : ReadinessDriver
     private const int EventCapacity = 512;
     private const ulong WakeToken = ulong.MaxValue;
 
-    // So many events for dead tokens mean a registration that fires on and on and cannot be removed any more.
+    // So many repeated events for dead tokens mean a registration that fires on and on and cannot be removed any more. A one-shot one that was left
+    // behind fires once and does no harm, however many there are.
     private const int GhostLimit = 64;
+    private const int MostGhostsRemembered = 1024;
 
     // So many events ahead operations, and twice as many ahead the slots that name them, are fetched into the cache: with many connections the
     // kernel has used it for other things meanwhile.
     private const int PrefetchDistance = 4;
 
     private EpollSet _set;
-    private int _ghostRun;
+    private readonly HashSet<ulong> _ghosts = []; // dead tokens that have fired since the set was made
+    private int _ghostRepeats;
     private long _events;
     private long _ghostEvents;
     private long _rebuilds;
@@ -68,8 +71,7 @@ internal sealed partial class EpollDriver : ReadinessDriver
             ref Slot slot = ref Slots.Find(token);
             if (Unsafe.IsNullRef(ref slot))
             {
-                _ghostEvents++;
-                _ghostRun++;
+                NoteGhost(token);
                 continue;
             }
 
@@ -86,8 +88,17 @@ internal sealed partial class EpollDriver : ReadinessDriver
         }
 
         _ring?.Collect(); // whether there was an event or not: completions also come as the thread leaves the kernel
-        if (_ghostRun >= GhostLimit)
+        if (_ghostRepeats >= GhostLimit)
             Rebuild();
+    }
+
+    private void NoteGhost(ulong token)
+    {
+        _ghostEvents++;
+        if (!_ghosts.Add(token))
+            _ghostRepeats++;
+        else if (_ghosts.Count == MostGhostsRemembered)
+            _ghosts.Clear();
     }
 
     internal override DriverCounts Counts => CountSlots(_events, _ghostEvents, _rebuilds);

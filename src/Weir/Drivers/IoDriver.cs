@@ -42,6 +42,7 @@ internal abstract class IoDriver : IDisposable
 
     /// <summary>Takes a descriptor into care; returns the token that operations name it by.</summary>
     /// <exception cref="KernelException">The kernel refused, for instance because it cannot be polled.</exception>
+    /// <exception cref="InvalidOperationException">The caller is not on the loop's thread.</exception>
     internal abstract ulong Register(int fd, DescriptorKind kind, EpollEvents mask, EpollEvents assumedReady);
 
     /// <summary>Gives a descriptor back: waiting operations end with <see cref="Closed"/>. Must come before the close.</summary>

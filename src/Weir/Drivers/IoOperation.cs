@@ -22,6 +22,9 @@ internal enum OperationKind : byte
 /// <summary>One operation in one direction of one descriptor. A driver is handed it, keeps it while the kernel is not ready, and finishes it.</summary>
 internal class IoOperation(WorkQueue queue) : LoopAwaitable(queue)
 {
+    /// <summary>What ends a wait of either direction, asked for or not (epoll_ctl(2)).</summary>
+    internal const EpollEvents AlwaysReported = EpollEvents.Hup | EpollEvents.Err;
+
     /// <summary>The driver's name for the descriptor.</summary>
     internal ulong Token;
 
@@ -33,6 +36,9 @@ internal class IoOperation(WorkQueue queue) : LoopAwaitable(queue)
 
     // Its driver does not keep it any more.
     private bool _isDetached;
+
+    /// <summary>Whether its calls are those of a socket, recv and send in place of read and write.</summary>
+    internal bool OnSocket { get; init; }
 
     internal OperationKind Kind { get; private set; }
 
@@ -85,10 +91,10 @@ internal class IoOperation(WorkQueue queue) : LoopAwaitable(queue)
     protected override void CancelOnLoop() => Queue.Driver.Cancel(this);
 
     protected override Exception ToException(int result, CancellationToken cancellation)
-        => ToException(Kind, result, Queue.Driver.DescriptorOf(Token), cancellation);
+        => ToException(Kind, result, Queue.Driver.DescriptorOf(Token), cancellation, CallName(Kind, OnSocket));
 
-    /// <summary>The exception for a negative result.</summary>
-    internal static Exception ToException(OperationKind kind, int result, int fd, CancellationToken cancellation)
+    /// <summary>The exception for a negative result; null for the call that such an operation makes of anything but a socket.</summary>
+    internal static Exception ToException(OperationKind kind, int result, int fd, CancellationToken cancellation, string? call = null)
     {
         Errno errno = (Errno)(-result);
         return errno switch
@@ -96,7 +102,7 @@ internal class IoOperation(WorkQueue queue) : LoopAwaitable(queue)
             Errno.ECANCELED => new OperationCanceledException(cancellation),
             IoDriver.Closed => new ObjectDisposedException(null, "The descriptor was closed, or its loop has stopped."),
             Errno.EBUSY => Busy(kind, fd),
-            _ => new KernelException(CallName(kind), fd, errno),
+            _ => new KernelException(call ?? CallName(kind, onSocket: false), fd, errno),
         };
     }
 
@@ -105,10 +111,10 @@ internal class IoOperation(WorkQueue queue) : LoopAwaitable(queue)
             ? $"fd {fd}: another task is already writing to it, or waiting to; one writer at a time."
             : $"fd {fd}: another task is already reading from it, or waiting to; one reader at a time.");
 
-    private static string CallName(OperationKind kind) => kind switch
+    internal static string CallName(OperationKind kind, bool onSocket) => kind switch
     {
-        OperationKind.Read => "read",
-        OperationKind.Write => "write",
+        OperationKind.Read => onSocket ? "recv" : "read",
+        OperationKind.Write => onSocket ? "send" : "write",
         OperationKind.Accept => "accept4",
         _ => "epoll_ctl",
     };

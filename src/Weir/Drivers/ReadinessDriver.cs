@@ -13,7 +13,7 @@ namespace Weir;
 /// </remarks>
 internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) : IoDriver
 {
-    protected const EpollEvents AlwaysReported = EpollEvents.Hup | EpollEvents.Err;
+    protected const EpollEvents AlwaysReported = IoOperation.AlwaysReported;
     protected const EpollEvents ReadInterest = EpollEvents.In | EpollEvents.RdHup;
     private const EpollEvents EndAnnounced = EpollEvents.Pri | EpollEvents.RdHup;
 
@@ -93,7 +93,8 @@ internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) 
 
     internal override ulong Register(int fd, DescriptorKind kind, EpollEvents mask, EpollEvents assumedReady)
     {
-        Debug.Assert(Queue.IsCurrent, "Descriptors are registered on the loop's thread.");
+        if (!Queue.IsCurrent)
+            throw new InvalidOperationException("A descriptor is registered on the thread of its loop; bring the call there with the loop's InvokeAsync.");
         int index = Slots.Allocate(fd, kind);
         Allocated(index);
         ref Slot slot = ref Slots.At(index);
@@ -140,9 +141,9 @@ internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) 
             _borrowed.Remove(slot.Descriptor);
         IoOperation? reader = slot.Reader, writer = slot.Writer;
         if (reader != null)
-            EndOperation(reader, -(int)Closed);
+            Stop(reader, -(int)Closed);
         if (writer != null)
-            EndOperation(writer, -(int)Closed);
+            Stop(writer, -(int)Closed);
         FreeSlot(index);
     }
 
@@ -267,11 +268,21 @@ internal abstract partial class ReadinessDriver(Kernel kernel, WorkQueue queue) 
             Release(operation.Token, ref slot);
     }
 
+    // A wait has consumed nothing: where it has succeeded and its caller has not been told yet, it can still end otherwise. Told that a lent descriptor
+    // was ready, the caller would read from whoever has its number by then.
+    private bool Stop(IoOperation operation, int result)
+    {
+        if (operation is not { Status: AwaitableStatus.Queued, HasResult: true, Result: >= 0, Kind: OperationKind.WaitToRead or OperationKind.WaitToWrite })
+            return EndOperation(operation, result);
+        operation.SetResult(result);
+        return true;
+    }
+
     internal override void Cancel(IoOperation operation) => Abandon(operation, -(int)Errno.ECANCELED);
 
     internal override void Abandon(IoOperation operation, int result)
     {
-        if (!EndOperation(operation, result))
+        if (!Stop(operation, result))
             return;
         // At once, not when the queue comes to it: the owner of a lent descriptor may close it in the next line.
         Finished(operation);

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Weir;
 
 /// <summary>
-/// What the epoll driver knows of one descriptor: 32 bytes, so that an event touches half a cache line before it reaches the operation
+/// What a driver knows of one descriptor: 32 bytes, so that an event touches half a cache line before it reaches the operation
 /// that waits.
 /// </summary>
 [StructLayout(LayoutKind.Auto)]
@@ -59,8 +59,10 @@ internal sealed class SlotTable
     /// <summary>Slots in use.</summary>
     internal int Count { get; private set; }
 
-    /// <summary>Slots ever made; each index below has a page.</summary>
-    internal int Extent { get; private set; }
+    private int _extent;
+
+    /// <summary>Slots ever made; each index below has a page. Any thread: statistics are asked for from anywhere.</summary>
+    internal int Extent => Volatile.Read(ref _extent);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal ref Slot At(int index) => ref _pages[index >> PageBits][index & (PageSize - 1)];
@@ -88,7 +90,7 @@ internal sealed class SlotTable
     private ref Slot Find(ulong token, out bool exists)
     {
         int index = IndexOf(token);
-        exists = (uint)index < (uint)Extent;
+        exists = (uint)index < (uint)_extent;
         if (!exists)
             return ref Unsafe.NullRef<Slot>();
         Slot[] page = Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_pages), index >> PageBits);
@@ -160,6 +162,6 @@ internal sealed class SlotTable
             _free[_freeCount++] = (page << PageBits) + i;
         }
 
-        Extent += PageSize;
+        Volatile.Write(ref _extent, _extent + PageSize); // after the page itself, for those who count from another thread
     }
 }

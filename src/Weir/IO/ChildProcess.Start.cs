@@ -68,21 +68,29 @@ public sealed unsafe partial class ChildProcess
         }
 
         (child._input, child._output, child._error) = streams.TakePipes();
+        streams.TakeOutput();
         return child;
     }
 
     /// <summary>As <see cref="Start(ChildProcessOptions)"/>, with this process's own standard streams, environment and directory.</summary>
     public static ChildProcess Start(string fileName, params IReadOnlyList<string> arguments) => Start(new ChildProcessOptions(fileName, arguments));
 
-    // Programs expect a pipe that blocks.
-    private int GiveOutput()
+    // What another child is to read.
+    private int OutputDescriptor
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        PipeEnd output = StandardOutput;
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            int fd = StandardOutput.FileDescriptor;
+            ObjectDisposedException.ThrowIf(fd < 0, StandardOutput);
+            return fd;
+        }
+    }
+
+    private void GiveOutput()
+    {
+        _output!.Dispose();
         _output = null;
-        int fd = output.Release();
-        _loop.Kernel.Fcntl(fd, FcntlCommand.SetStatusFlags, 0);
-        return fd;
     }
 
     private static int Spawn(Kernel kernel, SpawnRequest* request, ChildProcessOptions options, SpawnStrings strings)
@@ -171,6 +179,7 @@ public sealed unsafe partial class ChildProcess
     {
         private readonly PipeEnd?[] _pipes = new PipeEnd?[3];
         private readonly List<int> _toClose = [];
+        private ChildProcess? _source; // whose output the child reads
 
         /// <summary>The descriptor that becomes descriptor <paramref name="standard"/> of the child; -1: this process's own.</summary>
         internal int Open(ChildStream stream, int standard) => stream.Kind switch
@@ -179,7 +188,7 @@ public sealed unsafe partial class ChildProcess
             ChildStreamKind.Null => Lift(Keep(OpenNull()), standard),
             ChildStreamKind.Pipe => Lift(OpenPipe(standard), standard),
             ChildStreamKind.Descriptor => Lift(stream.FileDescriptor, standard),
-            ChildStreamKind.OutputOf when standard == 0 => Lift(Keep(stream.Source!.GiveOutput()), standard),
+            ChildStreamKind.OutputOf when standard == 0 => OpenOutputOf(stream.Source!),
             ChildStreamKind.OutputOf => throw new ArgumentException("Only the standard input can be the output of another child."),
             _ => throw new ArgumentException("Only the standard error can be the same as the standard output."),
         };
@@ -198,6 +207,19 @@ public sealed unsafe partial class ChildProcess
             fixed (byte* path = "/dev/null\0"u8)
                 return KernelException.Check(loop.Kernel.Open(path, FileFlags.ReadWrite | FileFlags.CloseOnExec, 0), "open(/dev/null)");
         }
+
+        // A duplicate: the output stays that child's until the one that reads it runs. Programs expect a pipe that blocks, and both numbers are of one open
+        // file description.
+        private int OpenOutputOf(ChildProcess source)
+        {
+            int fd = source.OutputDescriptor;
+            int duplicate = Keep(KernelException.Check(loop.Kernel.Fcntl(fd, FcntlCommand.DupCloseOnExec, FirstFreeDescriptor), "fcntl(F_DUPFD_CLOEXEC)", fd));
+            _source = source;
+            SetStatusOfOutput(default);
+            return duplicate;
+        }
+
+        private void SetStatusOfOutput(FileFlags flags) => loop.Kernel.Fcntl(_source!.OutputDescriptor, FcntlCommand.SetStatusFlags, (int)flags);
 
         // Our end is non-blocking; the child's is as programs expect it.
         private int OpenPipe(int standard)
@@ -231,8 +253,17 @@ public sealed unsafe partial class ChildProcess
             return pipes;
         }
 
+        /// <summary>The child runs: what it reads is nobody else's any more.</summary>
+        internal void TakeOutput()
+        {
+            _source?.GiveOutput();
+            _source = null;
+        }
+
         public void Dispose()
         {
+            if (_source != null)
+                SetStatusOfOutput(FileFlags.NonBlock);
             foreach (int fd in _toClose)
                 loop.Kernel.Close(fd);
             foreach (PipeEnd? pipe in _pipes)

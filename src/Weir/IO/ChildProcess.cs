@@ -113,12 +113,19 @@ public sealed partial class ChildProcess : IDisposable
     }
 
     /// <summary>
-    /// Closes its pipes and ends all waits. The process goes on; a child started here is still reaped when it ends.
+    /// Closes its pipes and ends all waits. The process goes on; a child started here is still reaped when it ends. Any thread once the loop has
+    /// stopped, which has done all that.
     /// </summary>
     public void Dispose()
     {
         if (_disposed)
             return;
+        if (_loop.HasEnded())
+        {
+            _disposed = true;
+            return;
+        }
+
         RequireLoop();
         _disposed = true;
         _input?.Dispose();

@@ -32,7 +32,7 @@ public readonly struct ChildStream
 
     /// <summary>
     /// For the standard input: what another child writes, which was started with a <see cref="Pipe"/> as its standard output. That child's
-    /// <see cref="ChildProcess.StandardOutput"/> is given away by this: the two are joined in the kernel, as a shell's pipeline is.
+    /// <see cref="ChildProcess.StandardOutput"/> is given away by this once the other runs: the two are joined in the kernel, as a shell's pipeline is.
     /// </summary>
     public static ChildStream OutputOf(ChildProcess child)
     {

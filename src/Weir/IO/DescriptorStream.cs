@@ -58,6 +58,9 @@ public abstract partial class DescriptorStream : Stream
 
     private protected ulong Token => _token;
 
+    /// <summary>Whether it is read and written by the calls of sockets.</summary>
+    private protected virtual bool IsSocket => false;
+
     private protected Kernel Kernel => _loop.Kernel;
 
     /// <summary>
@@ -115,8 +118,10 @@ public abstract partial class DescriptorStream : Stream
 
     /// <summary>
     /// Waits until there is something to read, or the end, without holding a buffer meanwhile. May return early: read with
-    /// <see cref="TryRead"/> and wait again if it finds nothing.
+    /// <see cref="TryRead"/> and wait again if it finds nothing. Any thread.
     /// </summary>
+    /// <exception cref="BusyResourceException">Someone else is reading.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed, before or meanwhile.</exception>
     public ValueTask WaitForDataAsync(CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -126,7 +131,10 @@ public abstract partial class DescriptorStream : Stream
         return StartedPlain(operation, cancellationToken);
     }
 
-    /// <summary>Waits until there is room to write, or the other side is gone.</summary>
+    /// <summary>Waits until there is room to write, or the other side is gone. Any thread.</summary>
+    /// <exception cref="KernelException">What would say that there is room cannot be watched for: ENOMEM and the like.</exception>
+    /// <exception cref="BusyResourceException">Someone else is writing.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed, before or meanwhile.</exception>
     public ValueTask WaitWritableAsync(CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -138,6 +146,9 @@ public abstract partial class DescriptorStream : Stream
 
     /// <summary>Reads what is there now, into a buffer that is not empty. False: nothing is. True with 0 bytes: the end. The loop's thread only.</summary>
     /// <exception cref="KernelException">The read failed.</exception>
+    /// <exception cref="BusyResourceException">Someone else is reading.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed.</exception>
+    /// <exception cref="InvalidOperationException">The caller is not on the loop's thread.</exception>
     public bool TryRead(Span<byte> buffer, out int bytesRead)
     {
         RequireLoop();
@@ -156,6 +167,9 @@ public abstract partial class DescriptorStream : Stream
 
     /// <summary>Writes as much as there is room for now, and says how much that was. The loop's thread only.</summary>
     /// <exception cref="KernelException">The write failed.</exception>
+    /// <exception cref="BusyResourceException">Someone else is writing.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed.</exception>
+    /// <exception cref="InvalidOperationException">The caller is not on the loop's thread.</exception>
     public int TryWrite(ReadOnlySpan<byte> buffer)
     {
         RequireLoop();
@@ -203,16 +217,16 @@ public abstract partial class DescriptorStream : Stream
     private protected IoOperation Reader()
     {
         if (!_loop.IsCurrent)
-            return new IoOperation(_loop.Queue);
-        IoOperation reader = _reader ??= new IoOperation(_loop.Queue) { Owner = this };
+            return new IoOperation(_loop.Queue) { OnSocket = IsSocket };
+        IoOperation reader = _reader ??= new IoOperation(_loop.Queue) { Owner = this, OnSocket = IsSocket };
         return reader.Status == AwaitableStatus.Idle ? reader : throw IoOperation.Busy(OperationKind.Read, FileDescriptor);
     }
 
     private protected IoOperation Writer()
     {
         if (!_loop.IsCurrent)
-            return new IoOperation(_loop.Queue);
-        IoOperation writer = _writer ??= new IoOperation(_loop.Queue) { Owner = this };
+            return new IoOperation(_loop.Queue) { OnSocket = IsSocket };
+        IoOperation writer = _writer ??= new IoOperation(_loop.Queue) { Owner = this, OnSocket = IsSocket };
         return writer.Status == AwaitableStatus.Idle ? writer : throw IoOperation.Busy(OperationKind.Write, FileDescriptor);
     }
 
@@ -238,14 +252,15 @@ public abstract partial class DescriptorStream : Stream
         return 0;
     }
 
-    private protected Exception Failure(OperationKind kind, int result)
+    /// <summary>The exception for a negative result of <paramref name="call"/>, or if that is null of the call that such an operation makes.</summary>
+    private protected Exception Failure(OperationKind kind, int result, string? call = null)
         => result == -(int)IoDriver.Closed
             ? new ObjectDisposedException(GetType().FullName)
-            : IoOperation.ToException(kind, result, FileDescriptor, default);
+            : IoOperation.ToException(kind, result, FileDescriptor, default, call ?? IoOperation.CallName(kind, IsSocket));
 
     private protected void RequireLoop()
     {
         if (!_loop.IsCurrent)
-            throw new InvalidOperationException("This member is for the loop's own thread; use the asynchronous one from elsewhere.");
+            throw new InvalidOperationException("This member is for the loop's own thread: use an asynchronous one from elsewhere, or bring the call there with the loop's InvokeAsync.");
     }
 }

@@ -160,7 +160,8 @@ public sealed class FdWatcher : IDisposable
 
     /// <summary>
     /// The owner is about to close the descriptor: everyone who waits on it, through this watcher or another, gets
-    /// <see cref="ObjectDisposedException"/> and the registration is removed while that is still possible.
+    /// <see cref="ObjectDisposedException"/> and the registration is removed while that is still possible. An owned descriptor is the caller's again, to
+    /// close it himself; a handle is still disposed with the watcher.
     /// </summary>
     public void NotifyClosing()
     {
@@ -179,11 +180,21 @@ public sealed class FdWatcher : IDisposable
             driver.Unregister(token);
     }
 
-    /// <summary>Ends this watcher's waits; closes an owned descriptor.</summary>
+    /// <summary>
+    /// Ends this watcher's waits; closes an owned descriptor, or disposes its handle. Any thread once the loop has stopped, which has done the rest.
+    /// </summary>
     public void Dispose()
     {
         if (_disposed)
             return;
+        if (_loop.HasEnded())
+        {
+            _disposed = true;
+            if (_ownership == FdOwnership.Owned)
+                _handle?.Dispose();
+            return;
+        }
+
         RequireLoop();
         _disposed = true;
         if (_reader != null)

@@ -95,9 +95,8 @@ internal sealed unsafe class FileOperation : RingOperation
     private void SetPath(string path)
     {
         _name = path;
-        _path = GC.AllocateUninitializedArray<byte>(System.Text.Encoding.UTF8.GetByteCount(path) + 1, pinned: true);
-        System.Text.Encoding.UTF8.GetBytes(path, _path);
-        _path[^1] = 0;
+        _path = GC.AllocateUninitializedArray<byte>(PathText.ByteCount(path) + 1, pinned: true);
+        PathText.Write(path, _path);
         Entry.Address = (ulong)Marshal.UnsafeAddrOfPinnedArrayElement(_path, 0);
     }
 

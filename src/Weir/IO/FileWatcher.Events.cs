@@ -28,7 +28,8 @@ public sealed partial class FileWatcher
     private TimeSpan TimeLeftForHalves()
     {
         long nanoseconds = _halves.Min(half => half.Deadline) - _loop.Now;
-        return TimeSpan.FromMilliseconds(Math.Clamp((nanoseconds + 999_999) / 1_000_000, 1, int.MaxValue));
+        long milliseconds = nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 > 0 ? 1 : 0);
+        return TimeSpan.FromMilliseconds(Math.Clamp(milliseconds, 1, int.MaxValue));
     }
 
     private void Process(ReadOnlySpan<byte> events)
@@ -173,7 +174,7 @@ public sealed partial class FileWatcher
 
     private void MovedFrom(WatchedEntry entry, uint cookie)
     {
-        long deadline = _loop.Now + (long)_options.MoveTimeout.TotalNanoseconds;
+        long deadline = TimerQueue.DeadlineAfter(_loop.Now, EventLoop.ToNanoseconds(_options.MoveTimeout));
         _halves.Add(new HalfMove(cookie, entry.Parent!, entry.Name, entry, deadline));
         entry.Detach();
     }

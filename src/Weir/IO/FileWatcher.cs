@@ -94,6 +94,7 @@ public sealed partial class FileWatcher : IDisposable
                 if (!watcher._loop.Queue.HasBudget)
                 {
                     await EventLoop.Yield();
+                    ObjectDisposedException.ThrowIf(!watcher._loop.IsCurrent, watcher); // the loop has stopped
                     cancellationToken.ThrowIfCancellationRequested();
                 }
             }
@@ -149,12 +150,15 @@ public sealed partial class FileWatcher : IDisposable
         }
     }
 
-    /// <summary>Ends the watches; a read in progress ends with <see cref="ObjectDisposedException"/>.</summary>
+    /// <summary>
+    /// Ends the watches; a read in progress ends with <see cref="ObjectDisposedException"/>. Any thread once the loop has stopped, which has closed the
+    /// descriptor.
+    /// </summary>
     public void Dispose()
     {
         if (_disposed)
             return;
-        _watcher.Dispose(); // refuses other threads
+        _watcher.Dispose(); // refuses other threads while the loop runs
         _disposed = true;
         _byWatch.Clear();
     }
@@ -180,7 +184,7 @@ public sealed partial class FileWatcher : IDisposable
                 if (!_loop.Queue.HasBudget)
                 {
                     await EventLoop.Yield();
-                    ObjectDisposedException.ThrowIf(_disposed, this);
+                    ObjectDisposedException.ThrowIf(_disposed || !_loop.IsCurrent, this); // the loop may have stopped
                     cancellationToken.ThrowIfCancellationRequested();
                 }
 

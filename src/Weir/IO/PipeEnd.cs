@@ -18,40 +18,11 @@ public sealed class PipeEnd : DescriptorStream
         EventLoop loop = EventLoop.Required;
         int* fds = stackalloc int[2];
         KernelException.Check(loop.Kernel.Pipe2(fds, FileFlags.NonBlock | FileFlags.CloseOnExec), "pipe2");
-        PipeEnd reader;
-        try
-        {
-            reader = new PipeEnd(loop, fds[0], reads: true);
-        }
-        catch
-        {
-            loop.Kernel.Close(fds[1]);
-            throw;
-        }
-
-        try
-        {
-            return (reader, new PipeEnd(loop, fds[1], reads: false));
-        }
-        catch
-        {
-            reader.Dispose();
-            throw;
-        }
+        return DescriptorPair.Take(loop, new ReadOnlySpan<int>(fds, 2), static (loop, fd, isFirst) => new PipeEnd(loop, fd, reads: isFirst));
     }
 
     /// <summary>Takes over one end of a pipe, which is non-blocking; if the loop cannot take it, it is closed.</summary>
     internal static PipeEnd Adopt(EventLoop loop, int fd, bool reads) => new(loop, fd, reads);
-
-    /// <summary>Takes the descriptor back from the loop; reads in progress end as if it were closed.</summary>
-    internal int Release()
-    {
-        RequireLoop();
-        int fd = FileDescriptor;
-        ObjectDisposedException.ThrowIf(fd < 0, this);
-        Loop.Driver.Unregister(Token);
-        return fd;
-    }
 
     /// <inheritdoc/>
     public override bool CanRead => _reads;

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Text;
 
 namespace Weir;
 
@@ -13,10 +12,9 @@ internal sealed unsafe class SpawnStrings : IDisposable
     {
         if (text.Contains('\0'))
             throw new ArgumentException($"{what} has a zero character in it, which would end it there.", what);
-        int length = Encoding.UTF8.GetByteCount(text);
-        byte* block = Allocate(length + 1);
-        Encoding.UTF8.GetBytes(text, new Span<byte>(block, length));
-        block[length] = 0;
+        int size = PathText.ByteCount(text) + 1;
+        byte* block = Allocate(size);
+        PathText.Write(text, new Span<byte>(block, size)); // names of files may be among them
         return block;
     }
 

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Weir;
 
 /// <summary>
@@ -80,7 +78,7 @@ public sealed unsafe class Terminal : Stream
         int flags = kernel.Fcntl(fd, FcntlCommand.GetStatusFlags, 0);
         if (flags < 0)
             return flags;
-        fixed (byte* path = Encoding.ASCII.GetBytes($"/proc/self/fd/{fd}\0"))
+        fixed (byte* path = PathText.Encode($"/proc/self/fd/{fd}", terminated: true))
             return kernel.Open(path, (FileFlags)(flags & 3) | FileFlags.NonBlock | FileFlags.CloseOnExec | NoControllingTerminal, 0);
     }
 
@@ -245,10 +243,13 @@ public sealed unsafe class Terminal : Stream
     /// <summary>Not supported.</summary>
     public override void SetLength(long value) => throw new NotSupportedException("A terminal has no length.");
 
-    /// <summary>Puts back the mode that was there, and lets go of the terminal; the caller's descriptor stays open.</summary>
+    /// <summary>
+    /// Puts back the mode that was there, and lets go of the terminal; the caller's descriptor stays open. The loop does so at its end; after that any
+    /// thread may call it.
+    /// </summary>
     protected override void Dispose(bool disposing)
     {
-        if (!_disposed && disposing)
+        if (!_disposed && disposing && !_loop.HasEnded())
         {
             if (!_loop.IsCurrent)
                 throw new InvalidOperationException("A terminal is disposed on the thread of its loop; post to the loop from elsewhere.");

@@ -15,8 +15,8 @@ public abstract unsafe partial class Kernel
     public abstract int EpollWait(int epfd, void* events, int maxEvents, int timeoutMilliseconds);
 
     /// <summary>
-    /// Waits for events; the timeout is relative, null for ever, and exact to the nanosecond. Kernels before 5.11 have no
-    /// epoll_pwait2(2): there the call waits in whole milliseconds, rounded up, so that it is never early.
+    /// Waits for events; the timeout is relative, null for ever, and exact to the nanosecond. Where there is no epoll_pwait2(2), in
+    /// kernels before 5.11, or a filter forbids it, the call waits in whole milliseconds, rounded up, so that it is never early.
     /// </summary>
     public abstract int EpollPWait2(int epfd, void* events, int maxEvents, TimeSpec* timeout);
 

@@ -40,28 +40,43 @@ internal static class PathText
     internal static byte[] Encode(ReadOnlySpan<char> text, bool terminated = false)
     {
         byte[] bytes = new byte[ByteCount(text) + (terminated ? 1 : 0)];
-        Span<byte> rest = bytes;
+        Write(text, bytes);
+        return bytes;
+    }
+
+    /// <summary>As <see cref="Encode"/>, into memory with room for it; what is left of that becomes zeros.</summary>
+    internal static void Write(ReadOnlySpan<char> text, Span<byte> into)
+    {
+        if (!MayHaveEscapes(text))
+        {
+            int count = Encoding.UTF8.GetBytes(text, into);
+            into[count..].Clear();
+            return;
+        }
+
         while (!text.IsEmpty)
         {
             if (IsEscaped(text[0]))
             {
-                rest[0] = (byte)text[0];
-                rest = rest[1..];
+                into[0] = (byte)text[0];
+                into = into[1..];
                 text = text[1..];
                 continue;
             }
 
             Rune.DecodeFromUtf16(text, out Rune rune, out int used); // another lone surrogate: U+FFFD
-            rest = rest[rune.EncodeToUtf8(rest)..];
+            into = into[rune.EncodeToUtf8(into)..];
             text = text[used..];
         }
 
-        return bytes;
+        into.Clear();
     }
 
-    /// <summary>How many bytes <see cref="Encode"/> makes of it.</summary>
+    /// <summary>How many bytes <see cref="Encode"/> makes of it, without a zero behind them.</summary>
     internal static int ByteCount(ReadOnlySpan<char> text)
     {
+        if (!MayHaveEscapes(text))
+            return Encoding.UTF8.GetByteCount(text);
         int count = 0;
         while (!text.IsEmpty)
         {
@@ -79,6 +94,9 @@ internal static class PathText
 
         return count;
     }
+
+    // Nearly all have none. Pairs of surrogates, of which the second is among these, are told apart on the long way.
+    private static bool MayHaveEscapes(ReadOnlySpan<char> text) => text.ContainsAnyInRange((char)0xDC80, (char)0xDCFF);
 
     // At the beginning of a rune: the second half of a pair is never looked at alone.
     private static bool IsEscaped(char c) => c is >= (char)0xDC80 and <= (char)0xDCFF;

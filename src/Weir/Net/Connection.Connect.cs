@@ -10,10 +10,10 @@ public sealed partial class Connection
     /// name in turn), on the current loop.
     /// </summary>
     /// <exception cref="KernelException">ECONNREFUSED, ENOENT (unix), ETIMEDOUT and the like; of the last address tried.</exception>
-    /// <exception cref="SocketException">The name does not resolve.</exception>
     /// <exception cref="TimeoutException">The options' timeout has passed.</exception>
-    /// <exception cref="System.Net.Sockets.SocketException">The name cannot be resolved.</exception>
+    /// <exception cref="SocketException">The name cannot be resolved.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left open.</exception>
+    /// <exception cref="ObjectDisposedException">The loop has stopped meanwhile.</exception>
     public static async ValueTask<Connection> ConnectAsync(EndPoint endPoint, ConnectOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(endPoint);
@@ -40,9 +40,11 @@ public sealed partial class Connection
     {
         if (endPoint is not DnsEndPoint name)
             return await ConnectTo(loop, endPoint, options, cancellationToken);
-        // Resolving is the framework's; it runs on the thread pool, and the await brings us back. The resolver itself cannot be cancelled
-        // once it runs, so it is the wait that ends.
+        // Resolving is the framework's; it runs on the thread pool, and the await brings us back where the loop's context is installed. The resolver
+        // itself cannot be cancelled once it runs, so it is the wait that ends.
         IPAddress[] addresses = await System.Net.Dns.GetHostAddressesAsync(name.Host, name.AddressFamily, cancellationToken).WaitAsync(cancellationToken);
+        await new ReturnAwaitable(loop);
+        ObjectDisposedException.ThrowIf(!loop.IsCurrent, loop); // it has stopped meanwhile
         KernelException? last = null;
         foreach (IPAddress address in addresses)
         {

@@ -19,7 +19,7 @@ public sealed partial class Connection
     {
         get
         {
-            int fd = OpenDescriptor;
+            int fd = DescriptorOnLoop();
             if (GetOption(SocketLevel.Socket, SocketOption.SocketDomain) != (int)SocketDomain.Unix)
                 throw new InvalidOperationException("Only unix sockets know who their peer is.");
             ProcessCredentials credentials;
@@ -67,7 +67,7 @@ public sealed partial class Connection
     /// <exception cref="BusyResourceException">Someone else is writing.</exception>
     public ValueTask SendCredentialsAsync(
         ReadOnlyMemory<byte> bytes, ProcessCredentials sender, ReadOnlyMemory<int> descriptors = default, CancellationToken cancellationToken = default)
-        => SendBeside(bytes, descriptors, sender, DatagramOperation.SendCredentialsName, cancellationToken);
+        => SendBeside(bytes, descriptors, sender, SocketCalls.SendCredentialsName, cancellationToken);
 
     private async ValueTask SendBeside(
         ReadOnlyMemory<byte> bytes, ReadOnlyMemory<int> descriptors, ProcessCredentials? sender, string name, CancellationToken cancellationToken)

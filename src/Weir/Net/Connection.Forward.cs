@@ -11,6 +11,9 @@ public sealed partial class Connection
     /// <param name="buffer">What was received. Send it on with <see cref="SendAsync"/>, or dispose of it.</param>
     /// <param name="most">At most so many bytes, up to 65,536; an io_uring loop has received already, up to <see cref="LoopOptions.ReceiveBufferSize"/>.</param>
     /// <exception cref="KernelException">The read failed.</exception>
+    /// <exception cref="BusyResourceException">Someone else is reading.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed.</exception>
+    /// <exception cref="InvalidOperationException">The caller is not on the loop's thread.</exception>
     public bool TryReceive(out ReceivedBuffer buffer, int most = 65536)
     {
         RequireLoop();
@@ -27,20 +30,23 @@ public sealed partial class Connection
     }
 
     /// <summary>
-    /// Sends on what a connection of the same loop has received, and gives the memory back, whatever the outcome. Completes at once unless the
-    /// kernel has no room. The loop's thread only.
+    /// Sends on what a connection of the same loop has received, and gives the memory back, sent or not; only where it is refused as such
+    /// (<see cref="InvalidOperationException"/>) it stays the caller's. Completes at once unless the kernel has no room. The loop's thread only.
     /// </summary>
     /// <exception cref="KernelException">The write failed.</exception>
-    /// <exception cref="InvalidOperationException">The buffer is another loop's.</exception>
+    /// <exception cref="BusyResourceException">Someone else is writing.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed, before or meanwhile.</exception>
+    /// <exception cref="InvalidOperationException">The buffer is another loop's, or the caller is not on the loop's thread.</exception>
     public ValueTask SendAsync(ReceivedBuffer buffer, CancellationToken cancellationToken = default)
     {
         RequireLoop();
         int length = buffer.Length;
         if (length == 0)
             return default;
+        buffer.RequireOf(Loop.Driver);
         if (Loop.Queue.HasBudget && !cancellationToken.IsCancellationRequested)
         {
-            nint count = buffer.SendNow(Token, Loop.Driver);
+            nint count = buffer.SendNow(Token);
             if (count == length)
             {
                 Loop.Queue.Spend(length);
@@ -66,7 +72,7 @@ public sealed partial class Connection
             while (buffer.Length > 0)
             {
                 await WaitWritableAsync(cancellationToken);
-                nint count = buffer.SendNow(Token, Loop.Driver);
+                nint count = buffer.SendNow(Token);
                 if (count < 0 && count is not (-(int)Errno.EAGAIN or -(int)Errno.EINTR))
                     throw Failure(OperationKind.Write, (int)count);
                 Loop.Queue.Spend((int)Math.Max(count, 0)); // also for nothing: a socket may report an error and have no room for ever

@@ -11,6 +11,9 @@ public sealed partial class Connection
     /// <see cref="DescriptorStream.TryRead"/> which of the two.
     /// </remarks>
     /// <exception cref="KernelException">The read failed: ECONNRESET and the like; EINVAL: this kind of socket cannot splice.</exception>
+    /// <exception cref="BusyResourceException">Someone else is reading.</exception>
+    /// <exception cref="ObjectDisposedException">It, or the pipe, was disposed.</exception>
+    /// <exception cref="InvalidOperationException">The caller is not on the loop's thread.</exception>
     public bool TryReadTo(SplicePipe pipe, out int bytesRead)
     {
         ArgumentNullException.ThrowIfNull(pipe);
@@ -49,6 +52,9 @@ public sealed partial class Connection
     /// <see cref="DescriptorStream.WaitWritableAsync"/> waits for some. The loop's thread only.
     /// </summary>
     /// <exception cref="KernelException">The write failed: EPIPE, ECONNRESET and the like.</exception>
+    /// <exception cref="BusyResourceException">Someone else is writing.</exception>
+    /// <exception cref="ObjectDisposedException">It, or the pipe, was disposed.</exception>
+    /// <exception cref="InvalidOperationException">The caller is not on the loop's thread.</exception>
     public int TryWriteFrom(SplicePipe pipe)
     {
         ArgumentNullException.ThrowIfNull(pipe);
@@ -70,13 +76,5 @@ public sealed partial class Connection
             -(int)Errno.EBUSY => throw IoOperation.Busy(OperationKind.Write, fd),
             _ => throw new KernelException("splice", fd, (Errno)(-(int)count)),
         };
-    }
-
-    private int DescriptorOnLoop()
-    {
-        RequireLoop();
-        int fd = FileDescriptor;
-        ObjectDisposedException.ThrowIf(fd < 0, this);
-        return fd;
     }
 }

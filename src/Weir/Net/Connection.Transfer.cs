@@ -64,7 +64,7 @@ public sealed partial class Connection
                 await WaitWritableAsync(cancellationToken);
             }
             else if (count != -(int)Errno.EINTR)
-                throw Failure(OperationKind.Write, (int)count);
+                throw Failure(OperationKind.Write, (int)count, "writev");
         }
     }
 

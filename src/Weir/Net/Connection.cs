@@ -6,6 +6,10 @@ namespace Weir.Net;
 /// A stream socket, TCP or unix, on a loop. It is a <see cref="Stream"/>: SslStream, StreamReader, PipeReader.Create and HttpClient's
 /// ConnectCallback work on it.
 /// </summary>
+/// <remarks>
+/// Addresses, credentials and options are for the loop's thread, the only one that knows the descriptor to be open; bring them there from elsewhere with
+/// the loop's InvokeAsync. <see cref="ShutdownWrite"/>, <see cref="ShutdownRead"/> and <see cref="Abort"/> may be called from any thread.
+/// </remarks>
 public sealed partial class Connection : DescriptorStream
 {
     // TCP is watched both ways from the start, for its sends raise no events; a unix socket would report every message the peer takes.
@@ -17,6 +21,8 @@ public sealed partial class Connection : DescriptorStream
     {
     }
 
+    private protected override bool IsSocket => true;
+
     /// <inheritdoc/>
     public override bool CanRead => true;
 
@@ -24,10 +30,10 @@ public sealed partial class Connection : DescriptorStream
     public override bool CanWrite => true;
 
     /// <summary>The local address; null for an unnamed unix socket.</summary>
-    public EndPoint? LocalEndPoint => SocketCalls.LocalEndPoint(Kernel, OpenDescriptor);
+    public EndPoint? LocalEndPoint => SocketCalls.LocalEndPoint(Kernel, DescriptorOnLoop());
 
     /// <summary>The peer's address; null for an unnamed unix socket.</summary>
-    public EndPoint? RemoteEndPoint => SocketCalls.RemoteEndPoint(Kernel, OpenDescriptor);
+    public EndPoint? RemoteEndPoint => SocketCalls.RemoteEndPoint(Kernel, DescriptorOnLoop());
 
     /// <summary>TCP_NODELAY: small writes are sent at once. On for accepted and connected sockets unless their options say otherwise.</summary>
     public bool NoDelay
@@ -58,10 +64,10 @@ public sealed partial class Connection : DescriptorStream
     }
 
     /// <summary>Any integer option. getsockopt(2).</summary>
-    public int GetOption(SocketLevel level, SocketOption option) => SocketCalls.GetOption(Kernel, OpenDescriptor, level, option);
+    public int GetOption(SocketLevel level, SocketOption option) => SocketCalls.GetOption(Kernel, DescriptorOnLoop(), level, option);
 
     /// <summary>Any integer option. setsockopt(2).</summary>
-    public void SetOption(SocketLevel level, SocketOption option, int value) => SocketCalls.SetOption(Kernel, OpenDescriptor, level, option, value);
+    public void SetOption(SocketLevel level, SocketOption option, int value) => SocketCalls.SetOption(Kernel, DescriptorOnLoop(), level, option, value);
 
     private int OpenDescriptor
     {
@@ -73,6 +79,13 @@ public sealed partial class Connection : DescriptorStream
         }
     }
 
+    // Elsewhere the number could be closed, and be a stranger's, between the look and the call.
+    private int DescriptorOnLoop()
+    {
+        RequireLoop();
+        return OpenDescriptor;
+    }
+
     /// <summary>Two connected unix sockets on the current loop.</summary>
     /// <exception cref="KernelException">No descriptors left.</exception>
     public static unsafe (Connection First, Connection Second) CreatePair()
@@ -80,26 +93,7 @@ public sealed partial class Connection : DescriptorStream
         EventLoop loop = EventLoop.Required;
         int* fds = stackalloc int[2];
         KernelException.Check(loop.Kernel.SocketPair(SocketDomain.Unix, SocketKind.Stream, 0, fds), "socketpair");
-        Connection first;
-        try
-        {
-            first = Accepted(loop, fds[0], DescriptorKind.Socket);
-        }
-        catch
-        {
-            loop.Kernel.Close(fds[1]);
-            throw;
-        }
-
-        try
-        {
-            return (first, Accepted(loop, fds[1], DescriptorKind.Socket));
-        }
-        catch
-        {
-            first.Dispose();
-            throw;
-        }
+        return DescriptorPair.Take(loop, new ReadOnlySpan<int>(fds, 2), static (loop, fd, _) => Accepted(loop, fd, DescriptorKind.Socket));
     }
 
     /// <summary>
@@ -130,8 +124,7 @@ public sealed partial class Connection : DescriptorStream
     /// </exception>
     public int ReleaseDescriptor()
     {
-        RequireLoop();
-        int fd = OpenDescriptor;
+        int fd = DescriptorOnLoop();
         int unread = Loop.Driver.LeaveInKernel(Token);
         if (unread > 0)
             throw new InvalidOperationException($"fd {fd}: {unread} bytes that were received already would be lost; read them with TryRead first.");
@@ -144,20 +137,45 @@ public sealed partial class Connection : DescriptorStream
     /// <summary>A connected socket. Nothing is known of what it has to read: the registration tells if there is anything.</summary>
     internal static Connection Accepted(EventLoop loop, int fd, DescriptorKind kind) => new(loop, fd, kind, EpollEvents.Out);
 
-    /// <summary>Ends the writing direction: the peer reads the end of the stream after what was sent, and may go on sending.</summary>
+    /// <summary>
+    /// Ends the writing direction: the peer reads the end of the stream after what was sent, and may go on sending. Any thread: from outside the
+    /// loop it is carried over, after the writes that were started before it.
+    /// </summary>
+    /// <exception cref="KernelException">The kernel refused. Who calls from outside the loop is not told.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed before.</exception>
     public void ShutdownWrite() => Shutdown(ShutdownHow.Write);
 
-    /// <summary>Ends the reading direction: reads return 0 from now on; a unix peer's writes fail with EPIPE.</summary>
+    /// <summary>
+    /// Ends the reading direction: reads return 0 from now on; a unix peer's writes fail with EPIPE. Threads and failures as those of
+    /// <see cref="ShutdownWrite"/>.
+    /// </summary>
     public void ShutdownRead() => Shutdown(ShutdownHow.Read);
 
     private void Shutdown(ShutdownHow how)
     {
         int fd = OpenDescriptor;
-        int result = Loop.IsCurrent ? Loop.Driver.Shutdown(Token, how) : Kernel.Shutdown(fd, how);
+        if (!Loop.IsCurrent)
+        {
+            ShutdownFromElsewhere(how);
+            return;
+        }
+
+        int result = Loop.Driver.Shutdown(Token, how);
         // A peer that has reset the connection has ended both directions already.
         if (result < 0 && result != -(int)Errno.ENOTCONN)
             throw new KernelException($"shutdown({how})", fd, (Errno)(-result));
     }
+
+    // What was written may still be with the driver, and the number may be another's by the time of a call from here.
+    private void ShutdownFromElsewhere(ShutdownHow how)
+    {
+        Action<object?> call = how == ShutdownHow.Write
+            ? static connection => ((Connection)connection!).ShutdownOnLoop(ShutdownHow.Write)
+            : static connection => ((Connection)connection!).ShutdownOnLoop(ShutdownHow.Read);
+        ObjectDisposedException.ThrowIf(!Loop.Queue.Post(new RunEntry(call, this)), this);
+    }
+
+    private void ShutdownOnLoop(ShutdownHow how) => Loop.Driver.Shutdown(Token, how);
 
     /// <summary>
     /// Closes at once with a reset: unsent data is dropped, and the peer gets ECONNRESET (SO_LINGER with zero seconds). Any thread.

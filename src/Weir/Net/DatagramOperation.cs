@@ -20,10 +20,8 @@ internal enum DatagramCall : byte
 /// </summary>
 internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, bool writes) : IoOperation(loop.Queue)
 {
-    private const EpollEvents AlwaysReported = EpollEvents.Err | EpollEvents.Hup;
-
-    /// <summary>sendmsg(2) with credentials, which fails for reasons of its own.</summary>
-    internal const string SendCredentialsName = "sendmsg(SCM_CREDENTIALS)";
+    // Stands for EAGAIN of a send that no wait will help: among the results, and no errno of Linux.
+    private const int NoLocalPort = -4097;
 
     private DatagramCall _call;
     private bool _namesSender;
@@ -91,6 +89,16 @@ internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, boo
         int fd = Driver.DescriptorOf(token);
         if (fd < 0)
             return -(int)IoDriver.Closed;
+        int result = CallOnce(fd);
+        if (result == -(int)Errno.EAGAIN && writes && domain != SocketDomain.Unix)
+            result = CallAgainIfWritable(fd);
+        if (result >= 0)
+            Queue.Spend(_batch == null ? result : _batch.Bytes);
+        return result;
+    }
+
+    private int CallOnce(int fd)
+    {
         MessageFlags flags = MessageFlags.None;
         int result = _call switch
         {
@@ -101,9 +109,18 @@ internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, boo
             _ => _batch!.Send(loop.Kernel, fd, ref _mostSegment),
         };
         Flags = flags;
-        if (result >= 0)
-            Queue.Spend(_batch == null ? result : _batch.Bytes);
         return result;
+    }
+
+    // A socket without a port is given one by its first send, and EAGAIN also says that none is left (inet_autobind): it is writable, and no event would
+    // ever come. A send that was refused for want of room is not, unless room has come since; then it succeeds.
+    private unsafe int CallAgainIfWritable(int fd)
+    {
+        var entry = new PollEntry { Descriptor = fd, Events = (short)EpollEvents.Out };
+        if (loop.Kernel.Poll(&entry, 1, 0) <= 0 || (entry.Returned & (short)EpollEvents.Out) == 0)
+            return -(int)Errno.EAGAIN;
+        int result = CallOnce(fd);
+        return result == -(int)Errno.EAGAIN ? NoLocalPort : result;
     }
 
     /// <summary>Receives one datagram that is there.</summary>
@@ -171,7 +188,7 @@ internal sealed class DatagramOperation(EventLoop loop, SocketDomain domain, boo
     internal Exception Failure(int result, int fd, CancellationToken cancellation = default)
         => (Errno)(-result) is Errno.ECANCELED or IoDriver.Closed or Errno.EBUSY
             ? ToException(Kind, result, fd, cancellation)
-            : new KernelException(_namesSender ? SendCredentialsName : Name(_call), fd, (Errno)(-result));
+            : new KernelException(_namesSender ? SocketCalls.SendCredentialsName : Name(_call), fd, result == NoLocalPort ? Errno.EAGAIN : (Errno)(-result));
 
     internal static string Name(DatagramCall call) => call switch
     {

@@ -154,24 +154,14 @@ public sealed partial class DatagramSocket
     // Any option
 
     /// <summary>Any integer option. getsockopt(2).</summary>
-    public int GetOption(SocketLevel level, SocketOption option)
-    {
-        RequireLoop();
-        return SocketCalls.GetOption(_loop.Kernel, OpenDescriptor, level, option);
-    }
+    public int GetOption(SocketLevel level, SocketOption option) => SocketCalls.GetOption(_loop.Kernel, DescriptorOnLoop(), level, option);
 
     /// <summary>Any integer option. setsockopt(2).</summary>
     public void SetOption(SocketLevel level, SocketOption option, int value)
-    {
-        RequireLoop();
-        SocketCalls.SetOption(_loop.Kernel, OpenDescriptor, level, option, value);
-    }
+        => SocketCalls.SetOption(_loop.Kernel, DescriptorOnLoop(), level, option, value);
 
     private unsafe void SetOption(SocketLevel level, SocketOption option, byte* value, int length)
-    {
-        RequireLoop();
-        SocketCalls.SetOption(_loop.Kernel, OpenDescriptor, level, option, value, length);
-    }
+        => SocketCalls.SetOption(_loop.Kernel, DescriptorOnLoop(), level, option, value, length);
 
     private int Get(SocketOption ofV4, SocketOption ofV6)
     {

@@ -120,7 +120,7 @@ public sealed partial class DatagramSocket
     /// A unix socket that is connected to nobody is not told when the receiver has room again (unix(7)): there it tries again after a millisecond, then ever
     /// more rarely, at least every 50 ms, and that allocates.
     /// </remarks>
-    /// <exception cref="KernelException">EMSGSIZE: too long, and not sent; ENOBUFS: no memory; ECONNREFUSED: the network's word on an earlier datagram; ...</exception>
+    /// <exception cref="KernelException">EMSGSIZE: too long, and not sent; ENOBUFS: no memory; EAGAIN: it has no port, and none is left; ECONNREFUSED: the network's word on an earlier datagram; ...</exception>
     /// <exception cref="BusyResourceException">Someone else is sending.</exception>
     /// <exception cref="ObjectDisposedException">It was closed, before or meanwhile.</exception>
     public ValueTask SendToAsync(ReadOnlyMemory<byte> buffer, SocketAddress to, CancellationToken cancellationToken = default)
@@ -209,7 +209,11 @@ public sealed partial class DatagramSocket
             BackOff pauses = BackOff.FullUnixPeer;
             // With no budget left it gives way.
             if (!_loop.Queue.HasBudget)
+            {
                 await EventLoop.Yield();
+                ObjectDisposedException.ThrowIf(!_loop.IsCurrent, this); // the loop has stopped
+            }
+
             int result, sent = 0;
             while ((result = _writer.CallNow(_token)) == -(int)Errno.EAGAIN)
             {

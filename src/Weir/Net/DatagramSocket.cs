@@ -21,9 +21,9 @@ public sealed partial class DatagramSocket : IDisposable
     private readonly ulong _token;
     private readonly DatagramOperation _reader;
     private readonly DatagramOperation _writer;
-    private string? _path;
+    private byte[]? _path; // of a unix socket, to be removed
 
-    private DatagramSocket(EventLoop loop, int fd, SocketDomain domain, string? path, bool receivesTrains)
+    private DatagramSocket(EventLoop loop, int fd, SocketDomain domain, byte[]? path, bool receivesTrains)
     {
         _loop = loop;
         Domain = domain;
@@ -68,7 +68,7 @@ public sealed partial class DatagramSocket : IDisposable
         EventLoop loop = EventLoop.Required;
         Kernel kernel = loop.Kernel;
         int fd = OpenDescriptorOf(kernel, address.Domain, options);
-        string? path = null;
+        byte[]? path = null;
         try
         {
             if (address.Domain == SocketDomain.Unix)
@@ -92,26 +92,7 @@ public sealed partial class DatagramSocket : IDisposable
         EventLoop loop = EventLoop.Required;
         int* fds = stackalloc int[2];
         KernelException.Check(loop.Kernel.SocketPair(SocketDomain.Unix, SocketKind.Datagram, 0, fds), "socketpair");
-        DatagramSocket first;
-        try
-        {
-            first = Taken(loop, fds[0], SocketDomain.Unix, null);
-        }
-        catch
-        {
-            loop.Kernel.Close(fds[1]);
-            throw;
-        }
-
-        try
-        {
-            return (first, Taken(loop, fds[1], SocketDomain.Unix, null));
-        }
-        catch
-        {
-            first.Dispose();
-            throw;
-        }
+        return DescriptorPair.Take(loop, new ReadOnlySpan<int>(fds, 2), static (loop, fd, _) => Taken(loop, fd, SocketDomain.Unix, null));
     }
 
     /// <summary>
@@ -155,17 +136,16 @@ public sealed partial class DatagramSocket : IDisposable
     /// </exception>
     public int ReleaseDescriptor()
     {
-        RequireLoop();
-        int fd = OpenDescriptor;
+        int fd = DescriptorOnLoop();
         if (_reader.Trains is { IsEmpty: false })
             throw new InvalidOperationException($"fd {fd}: datagrams that were received already would be lost; receive them with TryReceive first.");
-        Interlocked.Exchange(ref _path, null); // as RemovePath: Dispose may come from any thread
+        Interlocked.Exchange(ref _path, null); // as RemoveOnce: Dispose may come from any thread
         _loop.Driver.Unregister(_token);
         return fd;
     }
 
     // Takes over the descriptor; if the loop cannot take it, it is closed.
-    private static DatagramSocket Taken(EventLoop loop, int fd, SocketDomain domain, string? path, bool receivesTrains = false)
+    private static DatagramSocket Taken(EventLoop loop, int fd, SocketDomain domain, byte[]? path, bool receivesTrains = false)
     {
         try
         {
@@ -220,14 +200,14 @@ public sealed partial class DatagramSocket : IDisposable
     // Addresses
 
     /// <summary>The local address; null for an unnamed unix socket.</summary>
-    public EndPoint? LocalEndPoint => SocketCalls.LocalEndPoint(_loop.Kernel, OpenDescriptor);
+    public EndPoint? LocalEndPoint => SocketCalls.LocalEndPoint(_loop.Kernel, DescriptorOnLoop());
 
     /// <summary>The peer that it is connected to; null for an unnamed unix socket.</summary>
     /// <exception cref="KernelException">ENOTCONN: to nobody.</exception>
-    public EndPoint? RemoteEndPoint => SocketCalls.RemoteEndPoint(_loop.Kernel, OpenDescriptor);
+    public EndPoint? RemoteEndPoint => SocketCalls.RemoteEndPoint(_loop.Kernel, DescriptorOnLoop());
 
     /// <summary>Whether it is connected to a peer. One that was taken over may be.</summary>
-    public bool IsConnected => SocketCalls.IsConnected(_loop.Kernel, OpenDescriptor);
+    public bool IsConnected => SocketCalls.IsConnected(_loop.Kernel, DescriptorOnLoop());
 
     /// <summary>An address with room for those of this socket's family, to receive with.</summary>
     public SocketAddress CreateAddress() => Domain switch
@@ -278,7 +258,7 @@ public sealed partial class DatagramSocket : IDisposable
         if (_loop.IsCurrent)
             CloseOnLoop();
         else if (!_loop.Queue.Post(new RunEntry(static socket => ((DatagramSocket)socket!).CloseOnLoop(), this)))
-            RemovePath(); // the loop has closed the descriptor when it stopped
+            UnixPath.RemoveOnce(_loop.Kernel, ref _path); // the loop has closed the descriptor when it stopped
     }
 
     private void CloseOnLoop()
@@ -286,15 +266,8 @@ public sealed partial class DatagramSocket : IDisposable
         if (_loop.Driver.DescriptorOf(_token) < 0)
             return;
         // Before the close: from then on somebody else may take the path.
-        RemovePath();
+        UnixPath.RemoveOnce(_loop.Kernel, ref _path);
         _loop.Driver.Close(_token);
-    }
-
-    private void RemovePath()
-    {
-        // From several threads once the loop has stopped; after the first the path may be a successor's.
-        if (Interlocked.Exchange(ref _path, null) is { } path)
-            UnixPath.Remove(_loop.Kernel, path);
     }
 
     private int OpenDescriptor
@@ -305,6 +278,12 @@ public sealed partial class DatagramSocket : IDisposable
             ObjectDisposedException.ThrowIf(fd < 0, this);
             return fd;
         }
+    }
+
+    private int DescriptorOnLoop()
+    {
+        RequireLoop();
+        return OpenDescriptor;
     }
 
     private void RequireLoop()

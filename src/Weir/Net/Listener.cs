@@ -15,9 +15,9 @@ public sealed class Listener : IDisposable
     private readonly IoOperation _accept;
     private readonly DescriptorKind _kind;
     private readonly CancellationTokenSource _closing = new();
-    private string? _path;
+    private byte[]? _path; // of a unix socket, to be removed
 
-    private Listener(EventLoop loop, int fd, DescriptorKind kind, string? path)
+    private Listener(EventLoop loop, int fd, DescriptorKind kind, byte[]? path)
     {
         _loop = loop;
         _kind = kind;
@@ -78,7 +78,7 @@ public sealed class Listener : IDisposable
     private static Listener BindUnix(EventLoop loop, int fd, RawSocketAddress address, UnixDomainSocketEndPoint endPoint, ListenOptions options)
     {
         Kernel kernel = loop.Kernel;
-        string? path = UnixPath.Bind(kernel, fd, address, endPoint, SocketKind.Stream, options.ReuseAddress);
+        byte[]? path = UnixPath.Bind(kernel, fd, address, endPoint, SocketKind.Stream, options.ReuseAddress);
         try
         {
             KernelException.Check(kernel.Listen(fd, options.Backlog), $"listen({endPoint})", fd);
@@ -119,6 +119,8 @@ public sealed class Listener : IDisposable
     /// <summary>Accepts one connection. Survives the lack of descriptors: it waits and tries again.</summary>
     /// <exception cref="BusyResourceException">Someone else is accepting.</exception>
     /// <exception cref="ObjectDisposedException">The listener was disposed, before or meanwhile.</exception>
+    /// <exception cref="KernelException">accept4(2) failed for a reason that does not pass: EINVAL, after a shutdown of the socket, and the like.</exception>
+    /// <exception cref="InvalidOperationException">The caller is not on the loop's thread.</exception>
     public async ValueTask<Connection> AcceptAsync(CancellationToken cancellationToken = default)
     {
         if (!_loop.IsCurrent)
@@ -171,6 +173,9 @@ public sealed class Listener : IDisposable
     /// life; any other failure goes to
     /// <see cref="LoopOptions.UnhandledException"/>.
     /// </remarks>
+    /// <exception cref="BusyResourceException">Someone else is accepting.</exception>
+    /// <exception cref="KernelException">As of <see cref="AcceptAsync"/>.</exception>
+    /// <exception cref="InvalidOperationException">The caller is not on the loop's thread.</exception>
     public async Task AcceptAllAsync(Func<Connection, Task> handler, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
@@ -241,7 +246,7 @@ public sealed class Listener : IDisposable
         if (_loop.IsCurrent)
             CloseOnLoop();
         else if (!_loop.Queue.Post(new RunEntry(static listener => ((Listener)listener!).CloseOnLoop(), this)))
-            RemovePath(); // the loop has closed the descriptor when it stopped
+            UnixPath.RemoveOnce(_loop.Kernel, ref _path); // the loop has closed the descriptor when it stopped
     }
 
     private void CloseOnLoop()
@@ -249,15 +254,8 @@ public sealed class Listener : IDisposable
         if (_loop.Driver.DescriptorOf(_token) < 0)
             return;
         // Before the close: from then on somebody else may take the path.
-        RemovePath();
+        UnixPath.RemoveOnce(_loop.Kernel, ref _path);
         _loop.Driver.Close(_token);
         _closing.Cancel();
-    }
-
-    private void RemovePath()
-    {
-        // Dispose may come from several threads once the loop has stopped; the path may be a successor's after the first.
-        if (Interlocked.Exchange(ref _path, null) is { } path)
-            UnixPath.Remove(_loop.Kernel, path);
     }
 }

@@ -30,10 +30,11 @@ public struct ReceivedBuffer : IDisposable
     /// <summary>Gives the memory back.</summary>
     public void Dispose() => _driver?.Return(ref _lease);
 
-    internal nint SendNow(ulong token, IoDriver driver)
+    internal readonly void RequireOf(IoDriver driver)
     {
         if (driver != _driver)
             throw new InvalidOperationException("A received buffer is sent on by a connection of the same loop; copy its bytes to hand them to another.");
-        return driver.SendNow(token, ref _lease);
     }
+
+    internal nint SendNow(ulong token) => _driver!.SendNow(token, ref _lease);
 }

@@ -5,6 +5,9 @@ namespace Weir.Net;
 /// <summary>Socket calls that throw instead of returning an errno, for use away from the hot path.</summary>
 internal static unsafe class SocketCalls
 {
+    /// <summary>sendmsg(2) with credentials, which fails for reasons of its own.</summary>
+    internal const string SendCredentialsName = "sendmsg(SCM_CREDENTIALS)";
+
     internal static int Open(Kernel kernel, SocketDomain domain, SocketKind kind = SocketKind.Stream)
         => KernelException.Check(kernel.Socket(domain, kind, 0), $"socket({domain})");
 

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text;
 
 namespace Weir.Net;
 
@@ -13,12 +12,12 @@ internal static unsafe class UnixPath
     /// <param name="endPoint">A path, or an abstract name.</param>
     /// <param name="kind">The kind of socket.</param>
     /// <param name="replaces">Whether a path is taken over that nobody listens at any more.</param>
-    /// <returns>The path that is now the socket's to remove; null: an abstract name.</returns>
+    /// <returns>The path that is now the socket's to remove, as the kernel was told it, with a zero behind it; null: an abstract name.</returns>
     /// <exception cref="KernelException">EADDRINUSE: somebody listens there, or it is no socket; EACCES and the like.</exception>
-    internal static string? Bind(Kernel kernel, int fd, RawSocketAddress address, EndPoint endPoint, SocketKind kind, bool replaces)
+    internal static byte[]? Bind(Kernel kernel, int fd, RawSocketAddress address, EndPoint endPoint, SocketKind kind, bool replaces)
     {
         bool isAbstract = address.Bytes.Length <= 2 || address.Bytes[2] == 0;
-        string? path = isAbstract ? null : endPoint.ToString();
+        byte[]? path = isAbstract ? null : address.Bytes[2..].ToArray(); // a path's length counts its terminating zero
         int result = kernel.Bind(fd, address.Pointer, address.Length);
         if (result == -(int)Errno.EADDRINUSE && path != null && replaces && NobodyListens(kernel, address, kind))
         {
@@ -39,7 +38,7 @@ internal static unsafe class UnixPath
         kernel.Close(probe);
         if (result != -(int)Errno.ECONNREFUSED)
             return false;
-        // A path's length counts its terminating zero, so this is what open wants.
+        // With its terminating zero this is what open wants.
         fixed (byte* path = address.Bytes[2..])
             result = kernel.Open(path, FileFlags.ReadOnly | FileFlags.NonBlock | FileFlags.CloseOnExec, 0);
         if (result >= 0)
@@ -48,9 +47,19 @@ internal static unsafe class UnixPath
     }
 
     /// <summary>Removes a path; that it may be gone already is no failure.</summary>
-    internal static void Remove(Kernel kernel, string path)
+    internal static void Remove(Kernel kernel, byte[] path)
     {
-        fixed (byte* bytes = Encoding.UTF8.GetBytes(path + "\0"))
+        fixed (byte* bytes = path)
             kernel.Unlink(bytes);
+    }
+
+    /// <summary>
+    /// Removes what a socket has bound, null if nothing, and forgets it: Dispose may come from several threads once the loop has stopped, and after the first
+    /// the path may be a successor's.
+    /// </summary>
+    internal static void RemoveOnce(Kernel kernel, ref byte[]? path)
+    {
+        if (Interlocked.Exchange(ref path, null) is { } bound)
+            Remove(kernel, bound);
     }
 }

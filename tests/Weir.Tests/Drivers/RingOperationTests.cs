@@ -337,6 +337,6 @@ public sealed class LoopRingTests : RingOperationTests
         }
 
         public override int EpollCtl(int epfd, EpollOp op, int fd, void* epollEvent)
-            => epfd == _fresh && op == EpollOp.Add && ++_adds == 2 ? -(int)Errno.ENOSPC : base.EpollCtl(epfd, op, fd, epollEvent);
+            => epfd == _fresh && op == EpollOp.Add && ++_adds == 2 ? -(int)Errno.EPERM : base.EpollCtl(epfd, op, fd, epollEvent);
     }
 }

@@ -92,13 +92,25 @@ public class ChildProcessStartTests : NetTestBase
     });
 
     [Fact]
-    public void An_output_that_nobody_reads_ends_with_the_child_that_should_have() => Run(async () =>
+    public void An_output_stays_with_its_child_if_the_one_that_should_have_read_it_does_not_start() => Run(async () =>
     {
         using ChildProcess first = ChildProcess.Start(new ChildProcessOptions("yes") { StandardOutput = ChildStream.Pipe });
         Assert.Throws<KernelException>(() => ChildProcess.Start(new ChildProcessOptions("/weir/nothing") { StandardInput = ChildStream.OutputOf(first) }));
+        Assert.Equal("y\ny\n", await ReadText(first.StandardOutput, 4));
+        using (ChildProcess head = ChildProcess.Start(new ChildProcessOptions("head", "-c", "4") { StandardInput = ChildStream.OutputOf(first), StandardOutput = ChildStream.Pipe }))
+            Assert.Equal(4, (await TextOf(head.StandardOutput)).Length);
+        Assert.Throws<InvalidOperationException>(() => first.StandardOutput);
         Assert.Equal(13, (await first.WaitForExitAsync()).Signal); // SIGPIPE
         Assert.Throws<ArgumentException>(() => ChildProcess.Start(new ChildProcessOptions("true") { StandardOutput = ChildStream.OutputOf(first) }));
         Assert.Throws<ArgumentException>(() => ChildProcess.Start(new ChildProcessOptions("true") { StandardInput = ChildStream.SameAsOutput }));
+    });
+
+    [Fact]
+    public void A_name_that_is_no_text_arrives_as_the_bytes_that_it_is() => Run(async () =>
+    {
+        string name = PathText.Decode([(byte)'x', 0xFF, 0xC3]);
+        var options = new ChildProcessOptions("sh", "-c", "printf %s \"$1\" | od -An -tx1", "sh", name) { StandardOutput = ChildStream.Pipe };
+        Assert.Equal("78 ff c3", (await OutputOf(options)).Trim());
     });
 
     [Fact]

@@ -30,6 +30,20 @@ public class ChildProcessTests : NetTestBase
     });
 
     [Fact]
+    public void After_the_end_of_its_loop_it_can_be_disposed()
+    {
+        ChildProcess? child = null;
+        RunAbandoning(async () =>
+        {
+            child = ChildProcess.Start(Cat(ChildStream.Pipe));
+            child.StandardInput.Dispose();
+            await child.WaitForExitAsync();
+        });
+        child!.Dispose();
+        Assert.Equal(-1, child.FileDescriptor);
+    }
+
+    [Fact]
     public void A_signal_ends_a_child_while_many_wait_and_each_is_told() => Run(async () =>
     {
         using ChildProcess child = ChildProcess.Start(Cat());

@@ -49,6 +49,35 @@ public abstract class FdWatcherClosingTests : LoopTests
             await watcher.WaitWritableAsync();
         });
 
+    [Theory]
+    [InlineData("announced")]
+    [InlineData("disposed")]
+    [InlineData("cancelled")]
+    public void A_wait_that_has_succeeded_ends_all_the_same_if_its_caller_has_not_been_told_yet(string how)
+        => Run(async loop =>
+        {
+            int first = EventFd(), living = EventFd(), number = PrivateDuplicate(living), stranger = EventFd(7);
+            using FdWatcher earlier = Watch(first), lent = Watch(number);
+            using var cancellation = new CancellationTokenSource();
+            ValueTask earlierWait = earlier.WaitReadableAsync();
+            ValueTask<int> read = lent.WaitAndReadAsync(new byte[8], cancellation.Token);
+            await Settle();
+            Signal(first);
+            Signal(living);
+            await earlierWait; // the events of both have come by now
+            if (how == "announced")
+                FdWatcher.NotifyClosing(number);
+            else if (how == "disposed")
+                lent.Dispose();
+            else
+                cancellation.Cancel();
+            Close(number);
+            Assert.Equal(number, Keep(InnerKernel.Dup3(stranger, number, FileFlags.CloseOnExec)));
+            Exception ended = await Assert.ThrowsAnyAsync<Exception>(async () => await read);
+            Assert.IsAssignableFrom(how == "cancelled" ? typeof(OperationCanceledException) : typeof(ObjectDisposedException), ended);
+            Assert.Equal(7ul, Drain(stranger));
+        });
+
     [Fact]
     public void A_wait_survives_an_unannounced_close_and_can_be_cancelled()
         => Run(async loop =>

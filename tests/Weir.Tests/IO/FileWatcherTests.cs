@@ -244,6 +244,8 @@ public class FileWatcherTests : FileWatcherTestBase
             Assert.Empty(await Told(watcher, folder)); // by now it is watched
             Files.Touch($"{path}/f");
             Assert.Equal(2, (await Told(watcher, folder)).Count);
+            await using AsyncFile file = await AsyncFile.OpenAsync($"{path}/f");
+            Assert.Equal(0, (await file.GetStatusAsync()).Size);
         });
 
     [Fact]

@@ -38,6 +38,23 @@ public class FileWatcherUseTests : FileWatcherTestBase
         });
 
     [Fact]
+    public void With_no_limit_for_moves_a_half_waits_until_something_else_happens()
+        => RunIn(async (folder, _) =>
+        {
+            Files.MakeDirectory($"{folder}/in");
+            Files.Touch($"{folder}/in/f");
+            using FileWatcher watcher = await FileWatcher.OpenAsync($"{folder}/in", new FileWatcherOptions { MoveTimeout = TimeSpan.MaxValue });
+            Files.Rename($"{folder}/in/f", $"{folder}/f");
+            var change = new FileChange[1];
+            Task<int> read = watcher.ReadAsync(change).AsTask();
+            await Settle();
+            Assert.False(read.IsCompleted);
+            Files.Touch($"{folder}/in/g");
+            Assert.Equal(1, await read);
+            Assert.Equal(new FileChange(FileChangeKind.Deleted, $"{folder}/in/f", false), change[0]);
+        });
+
+    [Fact]
     public void Disposing_ends_a_read_and_the_watches()
         => RunIn(async (folder, kernel) =>
         {
@@ -54,7 +71,34 @@ public class FileWatcherUseTests : FileWatcherTestBase
 
     [Fact]
     public void The_end_of_the_loop_closes_it()
-        => RunIn(async (folder, _) => await FileWatcher.OpenAsync(folder, Everything)); // the ledger is looked at afterwards
+    {
+        FileWatcher? watcher = null;
+        RunIn(async (folder, _) => watcher = await FileWatcher.OpenAsync(folder, Everything)); // the ledger is looked at afterwards
+        watcher!.Dispose();
+    }
+
+    [ThreadedFact]
+    public void A_reader_that_has_given_way_when_the_loop_stops_reads_no_more()
+    {
+        Task<int>? read = null;
+        RunIn(async (folder, _) =>
+        {
+            EventLoop loop = EventLoop.Current!;
+            FileWatcher watcher = await FileWatcher.OpenAsync(folder, Everything);
+            loop.DisposeAtEnd(new Last(() =>
+            {
+                loop.Queue.Spend(int.MaxValue);
+                read ??= watcher.ReadAsync(new FileChange[1]).AsTask();
+            }));
+        });
+        Assert.Throws<ObjectDisposedException>(() => TestLoop.Within(read!));
+    }
+
+    /// <summary>What happens last of all on a loop.</summary>
+    private sealed class Last(Action action) : IDisposable
+    {
+        public void Dispose() => action();
+    }
 
     [ThreadedFact]
     public void Members_are_for_the_thread_of_the_loop()

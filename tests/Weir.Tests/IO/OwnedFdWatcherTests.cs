@@ -260,6 +260,97 @@ public class OwnedFdWatcherTests : LoopTests
             Assert.True(loop.Statistics.GhostEvents >= 128);
         });
 
+    [Fact]
+    public void After_the_end_of_its_loop_it_can_be_disposed_and_its_handle_is_with_it()
+    {
+        FdWatcher? owned = null, ownedNumber = null, lent = null;
+        var handle = new KernelHandle(InnerKernel, HandOver(EventFd()));
+        Run(loop =>
+        {
+            owned = new FdWatcher(handle, FdOwnership.Owned, EpollEvents.In);
+            ownedNumber = new FdWatcher(HandOver(EventFd()), FdOwnership.Owned, EpollEvents.In);
+            lent = new FdWatcher(EventFd());
+            return Task.CompletedTask;
+        });
+        Assert.False(handle.IsClosed);
+        owned!.Dispose();
+        ownedNumber!.Dispose();
+        lent!.Dispose();
+        Assert.True(handle.IsClosed);
+    }
+
+    [Fact]
+    public virtual void Without_room_for_all_registrations_in_a_fresh_set_the_old_one_serves_on()
+        => Run(async loop =>
+        {
+            int neighbourFd = HandOver(EventFd());
+            using var neighbour = new FdWatcher(neighbourFd, FdOwnership.Owned, EpollEvents.In); // nobody waits on it meanwhile
+            int living = Haunt();
+            await Settle();
+            Kernel.FailAt(nameof(Weir.Kernel.EpollCtl), 2, Errno.ENOSPC); // the first of a fresh set is what wakes the loop
+            for (int i = 0; loop.Statistics.Rebuilds == 0; i++)
+            {
+                Assert.True(i < 1000, "No second try.");
+                Signal(living);
+                await EventLoop.Yield();
+            }
+
+            Assert.True(loop.Statistics.GhostEvents >= 128);
+            Signal(neighbourFd);
+            Assert.Equal(8, await neighbour.WaitAndReadAsync(new byte[8]));
+        });
+
+    [Fact]
+    public virtual void Registrations_left_behind_that_fire_once_each_are_no_reason_for_a_fresh_set()
+        => Run(async loop =>
+        {
+            for (int i = 1; i <= 100; i++)
+            {
+                int living = EventFd(), gone = PrivateDuplicate(living);
+                using var watcher = new FdWatcher(gone);
+                using var cancellation = new CancellationTokenSource();
+                ValueTask wait = watcher.WaitReadableAsync(cancellation.Token);
+                Close(gone);
+                cancellation.Cancel();
+                await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await wait);
+                Signal(living);
+                await Settle();
+                Assert.Equal(i, loop.Statistics.GhostEvents);
+            }
+
+            Assert.Equal(0, loop.Statistics.Rebuilds);
+        });
+
+    [Fact]
+    public void A_descriptor_that_was_lent_before_can_be_handed_over()
+        => Run(async loop =>
+        {
+            int fd = HandOver(EventFd(1));
+            using (var lent = new FdWatcher(fd))
+                await lent.WaitReadableAsync();
+            using var owned = new FdWatcher(fd, FdOwnership.Owned, EpollEvents.In);
+            Assert.Equal(8, await owned.WaitAndReadAsync(new byte[8]));
+            for (int i = 0; i < 3; i++)
+            {
+                ValueTask<int> read = owned.WaitAndReadAsync(new byte[8]);
+                await Settle();
+                Assert.False(read.IsCompleted);
+                Signal(fd);
+                Assert.Equal(8, await read);
+            }
+        });
+
+    [Fact]
+    public virtual void A_descriptor_that_the_loop_watches_already_is_not_handed_over_again()
+        => Run(loop =>
+        {
+            int fd = HandOver(EventFd());
+            using var owned = new FdWatcher(fd, FdOwnership.Owned, EpollEvents.In);
+            KernelException refused = Assert.Throws<KernelException>(() => new FdWatcher(fd, FdOwnership.Owned, EpollEvents.In));
+            Assert.Equal(Errno.EEXIST, refused.Errno);
+            return Task.CompletedTask;
+        });
+
     private unsafe void SendUrgent(int fd)
     {
         byte mark = 7;

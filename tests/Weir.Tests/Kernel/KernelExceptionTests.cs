@@ -30,6 +30,13 @@ public class KernelExceptionTests
     [InlineData("write", Errno.ENOSPC, "no space left")]
     [InlineData("epoll_ctl(ADD)", Errno.ELOOP, "nested")]
     [InlineData("bind", Errno.EADDRINUSE, "in use")]
+    [InlineData("epoll_ctl(ADD)", Errno.EEXIST, "modify it")]
+    [InlineData("mkdir", Errno.EEXIST, "exists already")]
+    [InlineData("pidfd_open(7)", Errno.ESRCH, "no such process")]
+    [InlineData("pidfd_open(7)", Errno.EPERM, "seccomp")]
+    [InlineData("posix_spawn(cat)", Errno.EPERM, "seccomp")]
+    [InlineData("setsockopt(IpAddMembership)", Errno.EADDRINUSE, "a member of that group already")]
+    [InlineData("setsockopt(Ipv6DropMembership)", Errno.EADDRNOTAVAIL, "no member of that group")]
     public void The_advice_fits_the_call(string call, Errno errno, string advice)
         => Assert.Contains(advice, new KernelException(call, 3, errno).Message);
 

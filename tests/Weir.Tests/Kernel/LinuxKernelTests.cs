@@ -25,6 +25,29 @@ public sealed unsafe class LinuxKernelTests
     [Fact]
     public void No_timeout_is_for_ever() => Assert.Equal(-1, LinuxKernel.WholeMilliseconds(null));
 
+    [Theory]
+    [InlineData(Errno.ENOSYS)]
+    [InlineData(Errno.EPERM)]
+    public void Where_a_filter_refuses_the_newer_wait_the_older_one_serves(Errno refusal)
+    {
+        const int EpollPWait2 = 441;
+        using TestDescriptors fds = new();
+        int set = fds.Keep(Kernel.Linux.EpollCreate1(FileFlags.CloseOnExec)), signalled = fds.EventFd(1);
+        byte* entry = stackalloc byte[16];
+        EpollEventLayout.Set(entry, 0, EpollEvents.In, 5);
+        Assert.Equal(0, Kernel.Linux.EpollCtl(set, EpollOp.Add, signalled, entry));
+        int[] results = TestLoop.Guard(() =>
+        {
+            if (!SystemCallFilter.TryRefuse(EpollPWait2, refusal))
+                return [1, 1]; // filters are forbidden here, too
+            var kernel = new LinuxKernel();
+            TimeSpec second = TimeSpec.FromNanoseconds(1_000_000_000);
+            byte* events = stackalloc byte[16];
+            return new[] { kernel.EpollPWait2(set, events, 1, &second), kernel.EpollPWait2(set, events, 1, &second) };
+        });
+        Assert.Equal([1, 1], results);
+    }
+
     [Fact]
     public void Failures_are_negated_error_numbers()
     {

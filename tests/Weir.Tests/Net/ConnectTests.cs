@@ -125,6 +125,20 @@ public class ConnectTests : NetTestBase
     });
 
     [ThreadedFact]
+    public void Where_no_context_is_installed_a_name_is_connected_to_on_the_loop_all_the_same() => Run(async () =>
+    {
+        EventLoop loop = EventLoop.Current!;
+        using Listener listener = Listener.Bind(AnyPort);
+        await loop.Delay(TimeSpan.FromMilliseconds(1)).ConfigureAwait(false);
+        Assert.Null(SynchronizationContext.Current);
+        var name = new DnsEndPoint("localhost", ((IPEndPoint)listener.LocalEndPoint).Port);
+        using Connection client = await Connection.ConnectAsync(name).ConfigureAwait(false);
+        Assert.Same(loop, EventLoop.Current);
+        using Connection server = await listener.AcceptAsync().ConfigureAwait(false);
+        Assert.Equal(listener.LocalEndPoint, client.RemoteEndPoint);
+    });
+
+    [ThreadedFact]
     public void A_name_none_of_whose_addresses_answers_fails_as_the_last_of_them() => Run(async () =>
     {
         // Bound for both families and not listening: refused, and nobody else's meanwhile.

@@ -59,6 +59,56 @@ public class ConnectionEndTests : NetTestBase
         }
     });
 
+    [ThreadedTheory, MemberData(nameof(ConnectionTests.Families), MemberType = typeof(ConnectionTests))]
+    public void ShutdownWrite_from_another_thread_comes_after_what_was_written(string family) => Run(async () =>
+    {
+        (Connection client, Connection server) = await PairOf(family);
+        using (client)
+        using (server)
+        {
+            await client.WriteAsync(Bytes("last words"));
+            WhileTheLoopStandsStill(client.ShutdownWrite);
+            Assert.Equal("last words", await ReadText(server, 10));
+            Assert.Equal(0, await server.ReadAsync(new byte[1]));
+        }
+    });
+
+    [ThreadedTheory]
+    [InlineData(ShutdownHow.Read)]
+    [InlineData(ShutdownHow.Write)]
+    public void A_shutdown_from_another_thread_does_not_reach_who_has_the_number_next(ShutdownHow how) => Run(async () =>
+    {
+        (Connection client, Connection server) = Connection.CreatePair();
+        using (server)
+        {
+            Door.Reset();
+            WhileTheLoopStandsStill(how == ShutdownHow.Read ? client.ShutdownRead : client.ShutdownWrite);
+            client.Dispose();
+            Assert.Equal(0, await server.ReadAsync(new byte[1]));
+            Assert.Equal(0, Door.Count(nameof(Kernel.Shutdown)));
+        }
+    });
+
+    [ThreadedFact]
+    public void Addresses_credentials_and_options_belong_to_the_loops_thread() => Run(() =>
+    {
+        (Connection client, Connection server) = Connection.CreatePair();
+        using (client)
+        using (server)
+        {
+            WhileTheLoopStandsStill(() =>
+            {
+                Assert.Throws<InvalidOperationException>(() => client.LocalEndPoint);
+                Assert.Throws<InvalidOperationException>(() => client.RemoteEndPoint);
+                Assert.Throws<InvalidOperationException>(() => client.PeerCredentials);
+                Assert.Throws<InvalidOperationException>(() => client.SendBufferSize);
+                Assert.Throws<InvalidOperationException>(() => client.PassCredentials = true);
+            });
+        }
+
+        return Task.CompletedTask;
+    });
+
     [Fact]
     public void A_TCP_reset_comes_after_the_data_received_before_it() => Run(async () =>
     {
@@ -122,13 +172,15 @@ public class ConnectionEndTests : NetTestBase
         {
             Door.Reset();
             Door.FailNext(nameof(Kernel.Send), Errno.ENOBUFS);
-            Assert.Equal(Errno.ENOBUFS, (await Assert.ThrowsAsync<KernelException>(async () => await client.WriteAsync(new byte[1]))).Errno);
+            KernelException failure = await Assert.ThrowsAsync<KernelException>(async () => await client.WriteAsync(new byte[1]));
+            Assert.Equal(("send", Errno.ENOBUFS), (failure.Call, failure.Errno));
             Assert.Equal(1, Door.Count(nameof(Kernel.Send)));
             await client.WriteAsync(Bytes("x"));
             Assert.Equal("x", await ReadText(server, 1));
             Door.FailNext(nameof(Kernel.Receive), Errno.ENOMEM);
             await client.WriteAsync(Bytes("y"));
-            Assert.Equal(Errno.ENOMEM, (await Assert.ThrowsAsync<KernelException>(async () => await server.ReadAsync(new byte[1]))).Errno);
+            failure = await Assert.ThrowsAsync<KernelException>(async () => await server.ReadAsync(new byte[1]));
+            Assert.Equal(("recv", Errno.ENOMEM), (failure.Call, failure.Errno));
             Assert.Equal("y", await ReadText(server, 1));
         }
     });
@@ -263,4 +315,11 @@ public class ConnectionEndTests : NetTestBase
             options => options.StopTimeout = TimeSpan.Zero);
         Assert.InRange(ends, 1, 10);
     }
+
+    // On a thread of its own, in the middle of an entry of the loop.
+    private static void WhileTheLoopStandsStill(Action action) => TestLoop.Guard(() =>
+    {
+        action();
+        return 0;
+    });
 }

@@ -53,6 +53,36 @@ public class DatagramSocketWaitTests : DatagramTestBase
     });
 
     [Theory]
+    [InlineData(nameof(Weir.Kernel.SendMessage))]
+    [InlineData(nameof(Weir.Kernel.Send))]
+    [InlineData(nameof(Weir.Kernel.SendMessages))]
+    public void A_send_that_finds_no_free_port_fails_and_does_not_wait_for_room(string call) => Run(async () =>
+    {
+        using DatagramSocket receiver = Bound("v4"), sender = DatagramSocket.Open(SocketDomain.Inet);
+        using var batch = new DatagramBatch(4, 16);
+        if (call == nameof(Kernel.Send))
+            sender.Connect(receiver.LocalEndPoint!);
+        Door.FailNext(call, Errno.EAGAIN, 2); // inet_autobind: the socket is writable all the while
+        KernelException refused = await Assert.ThrowsAsync<KernelException>(() => Send("lost").AsTask());
+        Assert.Equal(Errno.EAGAIN, refused.Errno);
+        Assert.Contains("local ports", refused.Message);
+        Door.FailNext(call, Errno.EAGAIN); // a port, or room, that was missing has been found
+        await Send("x");
+        Assert.Equal(1, await receiver.ReceiveAsync(new byte[8]));
+
+        ValueTask Send(string text)
+        {
+            if (call == nameof(Kernel.Send))
+                return sender.SendAsync(Bytes(text));
+            if (call == nameof(Kernel.SendMessage))
+                return sender.SendToAsync(Bytes(text), AddressOf(receiver));
+            batch.Clear();
+            batch.Add(Bytes(text), AddressOf(receiver));
+            return sender.SendBatchAsync(batch);
+        }
+    });
+
+    [Theory]
     [MemberData(nameof(Families))]
     public void Disposing_ends_what_waits(string family) => Run(async () =>
     {

@@ -34,6 +34,39 @@ public class ReceivedBufferTests : NetTestBase
         }
     });
 
+    [ThreadedTheory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_buffer_of_another_loop_is_refused_and_stays_the_callers(bool hasBudget) => Run(async () =>
+    {
+        (Connection sender, Connection source) = Connection.CreatePair();
+        using (sender)
+        using (source)
+        {
+            await sender.WriteAsync(Bytes("kept"));
+            await source.WaitForDataAsync();
+            Assert.True(source.TryReceive(out ReceivedBuffer buffer));
+            LoopOptions options = MakeOptions();
+            TestLoop.Run(
+                () =>
+                {
+                    (Connection here, Connection there) = Connection.CreatePair();
+                    using (here)
+                    using (there)
+                    {
+                        if (!hasBudget)
+                            EventLoop.Current!.Queue.Spend(int.MaxValue);
+                        Assert.Throws<InvalidOperationException>(() => { _ = here.SendAsync(buffer); });
+                    }
+
+                    return Task.CompletedTask;
+                },
+                options);
+            Assert.Equal("kept"u8, buffer.Span);
+            buffer.Dispose();
+        }
+    });
+
     private static async Task Forward(Connection from, Connection to)
     {
         while (true)

@@ -109,6 +109,21 @@ public class OwnedFdWatcherTestsOnUring : OwnedFdWatcherTests
     {
     }
 
+    [Fact(Skip = "A poll is removed by what it was submitted as: there are no ghosts.")]
+    public override void Without_room_for_all_registrations_in_a_fresh_set_the_old_one_serves_on()
+    {
+    }
+
+    [Fact(Skip = "A poll is removed by what it was submitted as: there are no ghosts.")]
+    public override void Registrations_left_behind_that_fire_once_each_are_no_reason_for_a_fresh_set()
+    {
+    }
+
+    [Fact(Skip = "About a call that this driver does not make.")]
+    public override void A_descriptor_that_the_loop_watches_already_is_not_handed_over_again()
+    {
+    }
+
     [Fact(Skip = "The connection receives ahead, past the mark, and the urgent data is gone before anyone asks.")]
     public override void Urgent_data_is_waited_for_by_itself()
     {

@@ -68,7 +68,6 @@ internal static unsafe partial class LibC
     [DllImport(Name)] internal static extern int fallocate(int fd, int mode, long offset, long length);
     [DllImport(Name)] internal static extern int ftruncate(int fd, long length);
     [DllImport(Name)] internal static extern int statx(int directory, byte* path, int flags, uint mask, StatXResult* result);
-    [DllImport(Name)] internal static extern nint getdents64(int fd, void* buffer, nuint length);
     [DllImport(Name)] internal static extern int mkdir(byte* path, uint mode);
     [DllImport(Name)] internal static extern int rmdir(byte* path);
     [DllImport(Name)] internal static extern int rename(byte* from, byte* to);
@@ -105,6 +104,7 @@ internal static class SystemCallNumbers
     // 0: of this architecture it is not known here. asm/unistd_64.h, asm-generic/unistd.h.
     internal static readonly nint ReceiveFrom = RuntimeInformation.ProcessArchitecture switch { Architecture.X64 => 45, Architecture.Arm64 => 207, _ => 0 };
     internal static readonly nint SendTo = RuntimeInformation.ProcessArchitecture switch { Architecture.X64 => 44, Architecture.Arm64 => 206, _ => 0 };
+    internal static readonly nint GetDents64 = RuntimeInformation.ProcessArchitecture switch { Architecture.X64 => 217, Architecture.Arm64 => 61, _ => 0 };
 
     internal const nint PidFdSendSignal = 424;
     internal const nint IoUringSetup = 425;

@@ -20,7 +20,9 @@ internal sealed unsafe partial class LinuxKernel
         => Result(LibC.statx(directory, path, (int)flags, (uint)mask, result));
 
     public override int GetDents64(int fd, void* buffer, nuint length)
-        => (int)Result(LibC.getdents64(fd, buffer, length));
+        => SystemCallNumbers.GetDents64 == 0
+            ? -(int)Errno.ENOSYS
+            : (int)Result(LibC.syscall(SystemCallNumbers.GetDents64, fd, (nint)buffer, (nint)length, 0, 0, 0));
 
     public override int MakeDirectory(byte* path, int mode) => Result(LibC.mkdir(path, (uint)mode));
 

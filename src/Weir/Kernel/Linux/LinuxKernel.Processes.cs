@@ -17,8 +17,16 @@ internal sealed unsafe partial class LinuxKernel
         int reserved = PidFdOpen(Environment.ProcessId);
         if (reserved < 0)
             return reserved;
-        int processId = Start(request);
-        LibC.close(reserved);
+        int processId;
+        try
+        {
+            processId = Start(request);
+        }
+        finally
+        {
+            LibC.close(reserved);
+        }
+
         if (processId < 0)
             return processId;
         // The number is the child's as long as nobody has reaped it, and nobody but us knows of it.
@@ -80,7 +88,7 @@ internal sealed unsafe partial class LinuxKernel
         if (error == 0)
             error = LibC.posix_spawnattr_setflags(attributes, (short)(SetSignalDefaults | SetSignalMask | (request->NewProcessGroup ? SetProcessGroup : 0)));
         if (error == 0 && request->WorkingDirectory != null)
-            error = LibC.posix_spawn_file_actions_addchdir_np(actions, request->WorkingDirectory);
+            error = ChangeDirectory(actions, request->WorkingDirectory);
         if (error == 0)
             error = Become(actions, request->StandardInput, 0);
         if (error == 0)
@@ -90,6 +98,19 @@ internal sealed unsafe partial class LinuxKernel
         if (error == 0)
             error = CloseOthers(actions);
         return error;
+    }
+
+    // glibc has it since 2.29.
+    private static int ChangeDirectory(byte* actions, byte* path)
+    {
+        try
+        {
+            return LibC.posix_spawn_file_actions_addchdir_np(actions, path);
+        }
+        catch (EntryPointNotFoundException)
+        {
+            return (int)Errno.ENOSYS;
+        }
     }
 
     // All that is opened through the door is close-on-exec; what else this process has open need not be. Where the C library is too old,

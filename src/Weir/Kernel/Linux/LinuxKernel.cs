@@ -9,7 +9,7 @@ internal sealed unsafe partial class LinuxKernel : Kernel
     private const int NonBlockCloseOnExec = (int)(FileFlags.NonBlock | FileFlags.CloseOnExec); // SOCK_*, TFD_*, SFD_*, IN_* share O_*'s numbers
     private const int SignalSetWords = 16; // the C libraries' sigset_t has room for 1024 signals; the kernel reads the first 64
 
-    // Whether this kernel knows epoll_pwait2 (5.11). Starts hopeful; the first ENOSYS settles it. A race only asks twice.
+    // Whether this kernel knows epoll_pwait2 (5.11) and lets us call it. Starts hopeful; the first refusal settles it. A race only asks twice.
     private volatile bool _hasPWait2 = true;
 
     public override string Name => "linux";
@@ -137,7 +137,8 @@ internal sealed unsafe partial class LinuxKernel : Kernel
             if (result >= 0)
                 return (int)result;
             int error = Marshal.GetLastSystemError();
-            if (error != (int)Errno.ENOSYS)
+            // EPERM is none of the call's own errors: filters of older container runtimes (libseccomp) say so of every call they do not know.
+            if (error is not ((int)Errno.ENOSYS or (int)Errno.EPERM))
                 return -error;
             _hasPWait2 = false;
         }
