@@ -198,6 +198,7 @@ public sealed partial class EventLoop
         _isEnding = true;
         _queue.State.Stop();
         _queue.TakeInbox(int.MaxValue);
+        _queue.Seal(); // before any entry: it may wait for a thread that waits in a post to hear whether that was taken
         RunEntries();
         // Other threads may have begun to wait for something until a moment ago.
         if (_driver.OperationsInFlight > 0)
@@ -207,7 +208,6 @@ public sealed partial class EventLoop
         DisposeResources();
         for (int round = 0; round < UnwindTurns && _queue.RunCount > 0; round++)
             RunEntries();
-        _queue.Seal();
         _calls?.Dispose();
         _driver.Dispose();
         DisposeResources(); // a file may have come of an open that completed this late

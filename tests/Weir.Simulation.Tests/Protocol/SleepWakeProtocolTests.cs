@@ -48,6 +48,56 @@ public class SleepWakeProtocolTests(ITestOutputHelper output)
         output.WriteLine(finding.Message);
     }
 
+    [Fact]
+    public void A_poster_that_the_loops_end_overtakes_does_not_wait_for_what_runs_last()
+    {
+        ExploreResult result = Sim.Explore(
+            sim =>
+            {
+                bool ended = false;
+                sim.AtEnd(() => Assert.True(ended));
+                sim.Loop(
+                    "ending",
+                    async () =>
+                    {
+                        EventLoop loop = EventLoop.Current!;
+                        var posted = new ManualResetEventSlim();
+                        _ = EndLast(loop, posted);
+                        sim.Thread("poster", () =>
+                        {
+                            loop.Post(static _ => { }, null);
+                            posted.Set();
+                        });
+                        await EventLoop.Yield();
+                    },
+                    configure: o => o.StopTimeout = TimeSpan.Zero);
+                return Task.CompletedTask;
+
+                async Task EndLast(EventLoop loop, ManualResetEventSlim posted)
+                {
+                    await UntilTheEnd(loop);
+                    await UntilTheEnd(loop); // begun while the loop unwinds its waits: nothing runs later than this one's end
+                    Marks.Wait(Mark.SendWait, posted);
+                    ended = true;
+                }
+
+                static async Task UntilTheEnd(EventLoop loop)
+                {
+                    try
+                    {
+                        await loop.Delay(TimeSpan.FromHours(1));
+                    }
+                    catch (ObjectDisposedException)
+                    {
+                        // The end.
+                    }
+                }
+            },
+            Options(world => new ProtocolMemory(world), Preemptions));
+        output.WriteLine($"{result}");
+        Assert.True(result.IsExhausted);
+    }
+
     internal static ExploreOptions Options(Func<World, StoreBuffers> memory, int preemptions) => new()
     {
         Mode = SimMode.Threads,
