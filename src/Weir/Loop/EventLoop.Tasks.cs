@@ -42,7 +42,8 @@ public sealed partial class EventLoop
     {
         ArgumentNullException.ThrowIfNull(function);
         T result = default!;
-        await Spawn(async () => result = await function()).ConfigureAwait(false);
+        // On the loop it goes on where it was called; elsewhere nobody's context is needed for this.
+        await Spawn(async () => result = await function()).ConfigureAwait(continueOnCapturedContext: IsCurrent);
         return result;
     }
 
@@ -90,6 +91,7 @@ public sealed partial class EventLoop
         // be told on the thread pool.
         private readonly TaskCompletionSource _completion = new(fromElsewhere ? TaskCreationOptions.RunContinuationsAsynchronously : TaskCreationOptions.None);
         private readonly ExecutionContext? _context = ExecutionContext.Capture();
+        private readonly bool _withoutContext = !fromElsewhere && SynchronizationContext.Current == null;
 
         internal Task Completion => _completion.Task;
 
@@ -105,17 +107,37 @@ public sealed partial class EventLoop
 
         private void Start()
         {
-            var task = new SpawnedTask(loop, name, _completion);
+            var task = new SpawnedTask(loop, name, _completion, _withoutContext);
             task.Start(static body => body(), body);
         }
     }
 
-    private sealed class SpawnedTask(EventLoop loop, string? name, TaskCompletionSource completion) : LoopTask(loop)
+    private sealed class SpawnedTask(EventLoop loop, string? name, TaskCompletionSource completion, bool withoutContext) : LoopTask(loop)
     {
         public override string? Name => name;
 
         private protected override EventLoop Loop { get; } = loop;
 
-        private protected override void Ended() => completion.SetFromTask(Task!);
+        private protected override void Ended()
+        {
+            if (!withoutContext)
+            {
+                completion.SetFromTask(Task!);
+                return;
+            }
+
+            // Code that ran on the loop with no context spawned it, and it ends as an async method called there would: who awaits it without one
+            // goes on here. For a task spawned under the context that may well be somebody on another thread, whose code must not run here.
+            SynchronizationContext? context = SynchronizationContext.Current;
+            SynchronizationContext.SetSynchronizationContext(null);
+            try
+            {
+                completion.SetFromTask(Task!);
+            }
+            finally
+            {
+                SynchronizationContext.SetSynchronizationContext(context);
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ public sealed class TaskGroup
     private readonly CancellationTokenSource _cancellation;
     private readonly TaskCompletionSource _allEnded = new();
     private readonly List<Exception> _failures = [];
+    private readonly bool _withoutContext = SynchronizationContext.Current == null; // where RunAsync was called, and waits
     private int _running;
     private bool _closed;
 
@@ -95,7 +96,12 @@ public sealed class TaskGroup
         if (--_running == 0)
         {
             _closed = true;
+            // RunAsync goes on right here, with the context that it was called with.
+            SynchronizationContext? context = SynchronizationContext.Current;
+            if (_withoutContext)
+                SynchronizationContext.SetSynchronizationContext(null);
             _allEnded.SetResult();
+            SynchronizationContext.SetSynchronizationContext(context);
         }
     }
 
