@@ -98,6 +98,24 @@ public class SleepWakeProtocolTests(ITestOutputHelper output)
         Assert.True(result.IsExhausted);
     }
 
+    [Fact]
+    public void Of_two_threads_that_set_a_timer_the_last_decides_when_the_loop_wakes()
+    {
+        ExploreResult result = Sim.Explore(
+            async sim =>
+            {
+                using var timer = new LoopTimer();
+                timer.Set(TimeSpan.FromHours(1));
+                sim.Thread("later", () => timer.Set(TimeSpan.FromHours(2)));
+                sim.Thread("sooner", () => timer.Set(TimeSpan.FromSeconds(1)));
+                await timer.WaitAsync();
+                Assert.True(sim.Elapsed < TimeSpan.FromSeconds(2) || sim.Elapsed >= TimeSpan.FromHours(2), $"It elapsed after {sim.Elapsed}.");
+            },
+            Options(world => new ProtocolMemory(world), Preemptions));
+        output.WriteLine($"{result}");
+        Assert.True(result.IsExhausted);
+    }
+
     internal static ExploreOptions Options(Func<World, StoreBuffers> memory, int preemptions) => new()
     {
         Mode = SimMode.Threads,
