@@ -99,7 +99,13 @@ public sealed class LoopTimer : IDisposable
         public override void OnDeadline(long now)
         {
             if (timer._settings.AreOnTheirWay)
+            {
+                // The loop may end before it arrives: it must find the waiter.
+                if (timer._current != null)
+                    timer._loop.Timers.Arm(this, long.MaxValue);
                 return;
+            }
+
             timer._elapsed = true;
             timer._current?.End(0);
         }

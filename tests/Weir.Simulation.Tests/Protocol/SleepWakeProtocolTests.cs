@@ -116,6 +116,46 @@ public class SleepWakeProtocolTests(ITestOutputHelper output)
         Assert.True(result.IsExhausted);
     }
 
+    [Fact]
+    public void A_timer_whose_setting_comes_too_late_for_its_loop_ends_the_wait_with_the_loop()
+    {
+        ExploreResult result = Sim.Explore(
+            sim =>
+            {
+                bool ended = false;
+                sim.AtEnd(() => Assert.True(ended));
+                sim.Loop(
+                    "ending",
+                    async () =>
+                    {
+                        var timer = new LoopTimer();
+                        timer.Set(TimeSpan.Zero);
+                        _ = Wait(timer);
+                        sim.Thread("setter", () => timer.Set(TimeSpan.FromHours(1)));
+                        await EventLoop.Yield();
+                    },
+                    configure: o => o.StopTimeout = TimeSpan.Zero);
+                return Task.CompletedTask;
+
+                async Task Wait(LoopTimer timer)
+                {
+                    try
+                    {
+                        await timer.WaitAsync();
+                    }
+                    catch (ObjectDisposedException)
+                    {
+                        // The loop has ended, and the timer with it.
+                    }
+
+                    ended = true;
+                }
+            },
+            Options(world => new ProtocolMemory(world), Preemptions));
+        output.WriteLine($"{result}");
+        Assert.True(result.IsExhausted);
+    }
+
     internal static ExploreOptions Options(Func<World, StoreBuffers> memory, int preemptions) => new()
     {
         Mode = SimMode.Threads,
