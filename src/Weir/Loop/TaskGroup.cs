@@ -21,10 +21,11 @@ public sealed class TaskGroup
     {
         _loop = loop;
         _cancellation = CancellationTokenSource.CreateLinkedTokenSource(outer);
+        CancellationToken = _cancellation.Token; // a copy, which outlives the source
     }
 
     /// <summary>Cancelled when a task of the group failed, when <see cref="Cancel"/> was called, or when the token given to RunAsync was.</summary>
-    public CancellationToken CancellationToken => _cancellation.Token;
+    public CancellationToken CancellationToken { get; }
 
     /// <summary>
     /// Runs <paramref name="body"/> with a group on the current loop; completes when the body and all tasks spawned in the group have ended.
@@ -58,8 +59,12 @@ public sealed class TaskGroup
         Start(body, name);
     }
 
-    /// <summary>Asks all tasks of the group to end.</summary>
-    public void Cancel() => _cancellation.Cancel();
+    /// <summary>Asks all tasks of the group to end. Does nothing once it has ended.</summary>
+    public void Cancel()
+    {
+        if (!_closed)
+            _cancellation.Cancel();
+    }
 
     private void Start(Func<CancellationToken, Task> body, string? name)
     {
