@@ -155,6 +155,9 @@ internal sealed class LoopWorkQueue : WorkQueue
             done++;
             RefillBudget(_operationBudget, _byteBudget);
             entry.Invoke();
+            // What it set must not reach the next, whose awaits would not come back here. One that throws: OnUnhandled does the same.
+            if (SynchronizationContext.Current != Context)
+                SynchronizationContext.SetSynchronizationContext(Context);
         }
     }
 }
