@@ -284,10 +284,12 @@ public class EventLoopTaskTests : LoopTests
             o => o.Instruments.Add(new Recorder("a", [], hook))));
     }
 
-    [Fact]
-    public void A_hook_that_posts_before_a_sleep_is_served_before_it()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_hook_that_posts_or_sets_a_timer_before_a_sleep_is_served_before_it(bool timer)
     {
-        var instrument = new PostingInstrument();
+        var instrument = new PostingInstrument(timer);
         Run(
             async loop =>
             {
@@ -297,7 +299,7 @@ public class EventLoopTaskTests : LoopTests
             o => o.Instruments.Add(instrument));
     }
 
-    private sealed class PostingInstrument : LoopInstrument
+    private sealed class PostingInstrument(bool timer) : LoopInstrument
     {
         internal bool Armed;
         internal readonly TaskCompletionSource Ran = new();
@@ -307,7 +309,16 @@ public class EventLoopTaskTests : LoopTests
             if (!Armed)
                 return;
             Armed = false;
-            loop.Post(Ran.SetResult);
+            if (timer)
+                _ = Delay(loop);
+            else
+                loop.Post(Ran.SetResult);
+        }
+
+        private async Task Delay(EventLoop loop)
+        {
+            await loop.Delay(TimeSpan.FromMilliseconds(1));
+            Ran.SetResult();
         }
     }
 
