@@ -21,6 +21,11 @@ public sealed partial class EventLoop
     /// Starts <paramref name="body"/> on the loop, as an entry of its own, under a name that shows in <see cref="Tasks"/>. The task returned
     /// ends as the body does; a failure is for whoever awaits it. Run waits for all spawned tasks. Any thread.
     /// </summary>
+    /// <remarks>
+    /// It is an ordinary task that completes on the loop. A plain await resumes where it was begun: on the loop, in the caller's own context, or on
+    /// the thread pool. <c>ConfigureAwait(false)</c> resumes on the thread pool, on the loop as well, unless the code that spawned it ran on the
+    /// loop with no context installed.
+    /// </remarks>
     /// <exception cref="ObjectDisposedException">The loop has stopped.</exception>
     public Task Spawn(Func<Task> body, string? name = null)
     {
@@ -35,7 +40,8 @@ public sealed partial class EventLoop
     }
 
     /// <summary>
-    /// Runs <paramref name="function"/> on the loop and hands its result back; the caller resumes where it awaits. Any thread.
+    /// Runs <paramref name="function"/> on the loop, as an entry of its own, and hands its result back; the caller resumes where it awaits, as for
+    /// <see cref="Spawn"/>. Any thread, the loop's own included; only to block until it has ended is not for a loop's thread.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The loop has stopped.</exception>
     public async Task<T> InvokeAsync<T>(Func<ValueTask<T>> function)

@@ -23,14 +23,15 @@ public sealed class LoopTimer : IDisposable
         _settings = new Settings(this);
     }
 
-    /// <summary>Lets the timer elapse <paramref name="due"/> from now, whatever it was set to before.</summary>
+    /// <summary>Lets the timer elapse <paramref name="due"/> from now, whatever it was set to before. Any thread.</summary>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="due"/> is negative, <see cref="Timeout.InfiniteTimeSpan"/> included: see <see cref="Clear"/>.</exception>
     public void Set(TimeSpan due)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(due, TimeSpan.Zero);
         SetDeadline(TimerQueue.DeadlineAfter(_loop.Now, EventLoop.ToNanoseconds(due)));
     }
 
-    /// <summary>Lets the timer never elapse, until it is set again.</summary>
+    /// <summary>Lets the timer never elapse, until it is set again. Any thread.</summary>
     public void Clear() => SetDeadline(long.MaxValue);
 
     /// <summary>Completes when the timer has elapsed; at once if it has and was not set since.</summary>

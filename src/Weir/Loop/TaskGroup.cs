@@ -30,6 +30,8 @@ public sealed class TaskGroup
     /// <summary>
     /// Runs <paramref name="body"/> with a group on the current loop; completes when the body and all tasks spawned in the group have ended.
     /// </summary>
+    /// <exception cref="InvalidOperationException">No loop runs on this thread.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled, and no task failed.</exception>
     /// <exception cref="AggregateException">Several tasks failed, each for a reason of its own. One failure is thrown as it is.</exception>
     public static async Task RunAsync(Func<TaskGroup, Task> body, CancellationToken cancellationToken = default)
     {
