@@ -35,15 +35,23 @@ public sealed partial class EventLoop
     /// Runs <paramref name="main"/> on a new loop on this thread, and returns when it and the tasks it spawned have ended. When the main task
     /// ends, <see cref="Stopping"/> is cancelled to ask the other tasks to end too.
     /// </summary>
+    /// <remarks>
+    /// Throws what the main task failed with, and <see cref="OperationCanceledException"/> if it was cancelled. An exception that nobody could observe and
+    /// <see cref="LoopOptions.UnhandledException"/> did not handle ends the loop and is thrown in its place.
+    /// </remarks>
     /// <exception cref="InvalidOperationException">A loop runs on this thread already.</exception>
-    /// <exception cref="KernelException">No descriptors for it.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="KernelException">No descriptors for it, or the kernel failed to wait.</exception>
+    /// <exception cref="TimeoutException">
+    /// The loop was stopped (<see cref="Stop"/>), and the main task did not end within <see cref="LoopOptions.StopTimeout"/>.
+    /// </exception>
     public static void Run(Func<Task> main, LoopOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(main);
         Start(main, options).RunToEnd().GetAwaiter().GetResult();
     }
 
-    /// <summary>As <see cref="Run(Func{Task}, LoopOptions?)"/>, and returns the result of the main task.</summary>
+    /// <summary>As <see cref="Run(Func{Task}, LoopOptions?)"/>, with its exceptions, and returns the result of the main task.</summary>
     public static T Run<T>(Func<Task<T>> main, LoopOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(main);
@@ -198,6 +206,7 @@ public sealed partial class EventLoop
         _isEnding = true;
         _queue.State.Stop();
         _queue.TakeInbox(int.MaxValue);
+        _queue.Seal(); // before any entry: it may wait for a thread that waits in a post to hear whether that was taken
         RunEntries();
         // Other threads may have begun to wait for something until a moment ago.
         if (_driver.OperationsInFlight > 0)
@@ -207,7 +216,6 @@ public sealed partial class EventLoop
         DisposeResources();
         for (int round = 0; round < UnwindTurns && _queue.RunCount > 0; round++)
             RunEntries();
-        _queue.Seal();
         _calls?.Dispose();
         _driver.Dispose();
         DisposeResources(); // a file may have come of an open that completed this late

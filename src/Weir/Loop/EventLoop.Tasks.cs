@@ -21,6 +21,11 @@ public sealed partial class EventLoop
     /// Starts <paramref name="body"/> on the loop, as an entry of its own, under a name that shows in <see cref="Tasks"/>. The task returned
     /// ends as the body does; a failure is for whoever awaits it. Run waits for all spawned tasks. Any thread.
     /// </summary>
+    /// <remarks>
+    /// It is an ordinary task that completes on the loop. A plain await resumes where it was begun: on the loop, in the caller's own context, or on
+    /// the thread pool. <c>ConfigureAwait(false)</c> resumes on the thread pool, on the loop as well, unless the code that spawned it ran on the
+    /// loop with no context installed.
+    /// </remarks>
     /// <exception cref="ObjectDisposedException">The loop has stopped.</exception>
     public Task Spawn(Func<Task> body, string? name = null)
     {
@@ -35,14 +40,16 @@ public sealed partial class EventLoop
     }
 
     /// <summary>
-    /// Runs <paramref name="function"/> on the loop and hands its result back; the caller resumes where it awaits. Any thread.
+    /// Runs <paramref name="function"/> on the loop, as an entry of its own, and hands its result back; the caller resumes where it awaits, as for
+    /// <see cref="Spawn"/>. Any thread, the loop's own included; only to block until it has ended is not for a loop's thread.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The loop has stopped.</exception>
     public async Task<T> InvokeAsync<T>(Func<ValueTask<T>> function)
     {
         ArgumentNullException.ThrowIfNull(function);
         T result = default!;
-        await Spawn(async () => result = await function()).ConfigureAwait(false);
+        // On the loop it goes on where it was called; elsewhere nobody's context is needed for this.
+        await Spawn(async () => result = await function()).ConfigureAwait(continueOnCapturedContext: IsCurrent);
         return result;
     }
 
@@ -90,6 +97,7 @@ public sealed partial class EventLoop
         // be told on the thread pool.
         private readonly TaskCompletionSource _completion = new(fromElsewhere ? TaskCreationOptions.RunContinuationsAsynchronously : TaskCreationOptions.None);
         private readonly ExecutionContext? _context = ExecutionContext.Capture();
+        private readonly bool _withoutContext = !fromElsewhere && SynchronizationContext.Current == null;
 
         internal Task Completion => _completion.Task;
 
@@ -105,17 +113,37 @@ public sealed partial class EventLoop
 
         private void Start()
         {
-            var task = new SpawnedTask(loop, name, _completion);
+            var task = new SpawnedTask(loop, name, _completion, _withoutContext);
             task.Start(static body => body(), body);
         }
     }
 
-    private sealed class SpawnedTask(EventLoop loop, string? name, TaskCompletionSource completion) : LoopTask(loop)
+    private sealed class SpawnedTask(EventLoop loop, string? name, TaskCompletionSource completion, bool withoutContext) : LoopTask(loop)
     {
         public override string? Name => name;
 
         private protected override EventLoop Loop { get; } = loop;
 
-        private protected override void Ended() => completion.SetFromTask(Task!);
+        private protected override void Ended()
+        {
+            if (!withoutContext)
+            {
+                completion.SetFromTask(Task!);
+                return;
+            }
+
+            // Code that ran on the loop with no context spawned it, and it ends as an async method called there would: who awaits it without one
+            // goes on here. For a task spawned under the context that may well be somebody on another thread, whose code must not run here.
+            SynchronizationContext? context = SynchronizationContext.Current;
+            SynchronizationContext.SetSynchronizationContext(null);
+            try
+            {
+                completion.SetFromTask(Task!);
+            }
+            finally
+            {
+                SynchronizationContext.SetSynchronizationContext(context);
+            }
+        }
     }
 }

@@ -115,7 +115,7 @@ public sealed partial class EventLoop
                 Call(Hook.WaitEnded, events);
                 _turnStart = Now;
                 // What was posted meanwhile is not worth publishing a sleep for: its poster may still be on the way to look whether there is one.
-                if (events > 0 || !_queue.InboxIsEmpty(Mark.SpinLook))
+                if (events > 0 || HookWantsTurn(_spinEnd) || !_queue.InboxIsEmpty(Mark.SpinLook))
                     break;
                 if (_turnStart < _spinEnd)
                     Call(Hook.WaitStarting, 0);
@@ -190,7 +190,7 @@ public sealed partial class EventLoop
     private void PrepareSpin()
     {
         long start = Now;
-        _spinEnd = start + _spin;
+        _spinEnd = TimerQueue.DeadlineAfter(start, _spin);
         if (_timers.Count != 0)
             _spinEnd = Math.Min(_spinEnd, _timers.NextDeadline);
         EndTurnClock(start);
@@ -204,12 +204,20 @@ public sealed partial class EventLoop
             return;
         long now = Now;
         EndTurnClock(now);
+        long next = _instruments.Length != 0 ? _timers.NextDeadline : long.MaxValue;
         Prepare(WaitKind.Sleep, deadline == long.MaxValue ? -1 : Math.Max(0, deadline - now));
-        if (_queue.RunCount > 0 || !GoesOn)
-            _timeout = 0; // the hook has posted, or failed
+        if (HookWantsTurn(next))
+            _timeout = 0;
         _sleeps++;
         _turnsWithoutLook = 0;
     }
+
+    /// <summary>
+    /// Whether a hook at this wait has posted, failed, or armed a timer that comes before <paramref name="next"/>, the first deadline when the wait
+    /// was prepared.
+    /// </summary>
+    private bool HookWantsTurn(long next)
+        => _queue.RunCount > 0 || !GoesOn || (_instruments.Length != 0 && _timers.NextDeadline < next);
 
     private void EndTurnClock(long now)
     {

@@ -85,7 +85,8 @@ public sealed partial class EventLoop
     public System.IO.Pipelines.PipeScheduler PipeScheduler { get; }
 
     /// <summary>
-    /// The loop's own clock and timers, for <c>Task.Delay(time, loop.TimeProvider)</c> and the like: virtual where the kernel is. Any thread.
+    /// The loop's own clock and timers, for <c>Task.Delay(time, loop.TimeProvider)</c> and the like: virtual where the kernel is. Once the loop has
+    /// ended its timers never fire, and nobody is told: what may outlive it needs another way to end. Any thread.
     /// </summary>
     public TimeProvider TimeProvider { get; }
 

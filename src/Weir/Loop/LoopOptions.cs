@@ -35,8 +35,8 @@ public sealed class LoopOptions
     public int ReceiveBufferCount { get; set; } = 512;
 
     /// <summary>
-    /// Bytes of each of these buffers: the most that one receive brings. Defaults to 64 KiB; of a buffer, as of all, memory is used only for what was
-    /// ever received.
+    /// Bytes of each of these buffers, from 64 to 16 Mi: the most that one receive brings. Defaults to 64 KiB; of a buffer, as of all, memory is
+    /// used only for what was ever received.
     /// </summary>
     public int ReceiveBufferSize { get; set; } = 64 * 1024;
 

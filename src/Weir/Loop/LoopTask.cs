@@ -45,10 +45,12 @@ public abstract class LoopTask
             _task = System.Threading.Tasks.Task.FromException(exception);
         }
 
+        // The body may have set another; with this one installed, the end comes back here.
+        SynchronizationContext.SetSynchronizationContext(Loop.SynchronizationContext);
         if (_task.IsCompleted)
             End();
         else
-            _task.GetAwaiter().UnsafeOnCompleted(End); // the loop's context is installed, so this comes back here
+            _task.GetAwaiter().UnsafeOnCompleted(End);
     }
 
     /// <summary>Its task has ended; called on the loop.</summary>

@@ -19,13 +19,12 @@ internal sealed class LoopTimeProvider(EventLoop loop) : TimeProvider
         return timer;
     }
 
-    private sealed class CallbackTimer(EventLoop loop, TimerCallback callback, object? state) : ITimer
+    private sealed class CallbackTimer(EventLoop loop, TimerCallback callback, object? state) : TimerSettings, ITimer
     {
         private readonly ExecutionContext? _context = ExecutionContext.Capture();
         private Node? _node;
         private long _period;
         private volatile bool _disposed;
-        private int _requests; // changes on their way from other threads
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
@@ -40,24 +39,20 @@ internal sealed class LoopTimeProvider(EventLoop loop) : TimeProvider
             long interval = period <= TimeSpan.Zero ? 0 : EventLoop.ToNanoseconds(period);
             if (loop.IsCurrent)
             {
-                Set(deadline, interval);
+                Apply(deadline, interval);
                 return true;
             }
 
-            Interlocked.Increment(ref _requests); // before the post: the loop may look at any moment
-            return loop.Queue.PostFor(deadline, new SetRequest(this, deadline, interval));
+            return Send(loop.Queue, deadline, interval);
         }
 
         public void Dispose()
         {
             _disposed = true;
             if (loop.IsCurrent)
-                Set(long.MaxValue, 0);
+                Apply(long.MaxValue, 0);
             else
-            {
-                Interlocked.Increment(ref _requests);
-                loop.Queue.PostFor(long.MaxValue, new SetRequest(this, long.MaxValue, 0));
-            }
+                Send(loop.Queue, long.MaxValue, 0);
         }
 
         public ValueTask DisposeAsync()
@@ -72,7 +67,7 @@ internal sealed class LoopTimeProvider(EventLoop loop) : TimeProvider
                 throw new ArgumentOutOfRangeException(nameof(time), time, "Not negative, but for Timeout.InfiniteTimeSpan.");
         }
 
-        private void Set(long deadline, long period)
+        protected override void Apply(long deadline, long period)
         {
             _period = period;
             if (deadline != long.MaxValue && !_disposed)
@@ -83,8 +78,7 @@ internal sealed class LoopTimeProvider(EventLoop loop) : TimeProvider
 
         private void Fire(Node node, long now)
         {
-            // A change that puts the timer off does not wake the loop and lies in the queue behind this: it decides.
-            if (Volatile.Read(ref _requests) != 0)
+            if (AreOnTheirWay)
                 return;
             if (_period > 0)
                 loop.Timers.Arm(node, TimerQueue.DeadlineAfter(Math.Max(node.Deadline, now - _period + 1), _period));
@@ -123,17 +117,6 @@ internal sealed class LoopTimeProvider(EventLoop loop) : TimeProvider
         private sealed class FireEntry(CallbackTimer timer) : LoopWork
         {
             internal override void Execute() => timer.Invoke();
-        }
-
-        private sealed class SetRequest(CallbackTimer timer, long deadline, long period) : LoopWork
-        {
-            internal override bool IsTimer => true;
-
-            internal override void Execute()
-            {
-                Interlocked.Decrement(ref timer._requests);
-                timer.Set(deadline, period);
-            }
         }
     }
 }

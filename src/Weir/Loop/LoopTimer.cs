@@ -10,9 +10,9 @@ public sealed class LoopTimer : IDisposable
     private readonly EventLoop _loop;
     private readonly Node _node;
     private readonly Waiter _waiter;
+    private readonly Settings _settings;
     private bool _elapsed;
     private bool _disposed;
-    private int _requests; // settings on their way from other threads
 
     /// <summary>A timer of <paramref name="loop"/>, by default the current one; not set.</summary>
     public LoopTimer(EventLoop? loop = null)
@@ -20,16 +20,18 @@ public sealed class LoopTimer : IDisposable
         _loop = loop ?? EventLoop.Required;
         _node = new Node(this);
         _waiter = new Waiter(this);
+        _settings = new Settings(this);
     }
 
-    /// <summary>Lets the timer elapse <paramref name="due"/> from now, whatever it was set to before.</summary>
+    /// <summary>Lets the timer elapse <paramref name="due"/> from now, whatever it was set to before. Any thread.</summary>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="due"/> is negative, <see cref="Timeout.InfiniteTimeSpan"/> included: see <see cref="Clear"/>.</exception>
     public void Set(TimeSpan due)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(due, TimeSpan.Zero);
         SetDeadline(TimerQueue.DeadlineAfter(_loop.Now, EventLoop.ToNanoseconds(due)));
     }
 
-    /// <summary>Lets the timer never elapse, until it is set again.</summary>
+    /// <summary>Lets the timer never elapse, until it is set again. Any thread.</summary>
     public void Clear() => SetDeadline(long.MaxValue);
 
     /// <summary>Completes when the timer has elapsed; at once if it has and was not set since.</summary>
@@ -69,10 +71,7 @@ public sealed class LoopTimer : IDisposable
         if (_loop.IsCurrent)
             Arm(deadline);
         else
-        {
-            Interlocked.Increment(ref _requests); // before the post: the loop may look at any moment
-            _loop.Queue.PostFor(deadline, new Request(this, deadline));
-        }
+            _settings.Send(_loop.Queue, deadline);
     }
 
     private void Arm(long deadline)
@@ -100,9 +99,14 @@ public sealed class LoopTimer : IDisposable
     {
         public override void OnDeadline(long now)
         {
-            // What puts it off does not wake the loop and lies in the queue behind this: the setting to come decides.
-            if (Volatile.Read(ref timer._requests) != 0)
+            if (timer._settings.AreOnTheirWay)
+            {
+                // The loop may end before it arrives: it must find the waiter.
+                if (timer._current != null)
+                    timer._loop.Timers.Arm(this, long.MaxValue);
                 return;
+            }
+
             timer._elapsed = true;
             timer._current?.End(0);
         }
@@ -110,15 +114,9 @@ public sealed class LoopTimer : IDisposable
         public override void OnAbandoned() => timer._current?.End(-(int)IoDriver.Closed);
     }
 
-    private sealed class Request(LoopTimer timer, long deadline) : LoopWork
+    private sealed class Settings(LoopTimer timer) : TimerSettings
     {
-        internal override bool IsTimer => true;
-
-        internal override void Execute()
-        {
-            Interlocked.Decrement(ref timer._requests);
-            timer.Arm(deadline);
-        }
+        protected override void Apply(long deadline, long period) => timer.Arm(deadline);
     }
 
     private sealed class Waiter(LoopTimer timer) : LoopAwaitable(timer._loop.Queue)

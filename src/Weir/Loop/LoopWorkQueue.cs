@@ -6,6 +6,9 @@ namespace Weir;
 /// </summary>
 internal sealed class LoopWorkQueue : WorkQueue
 {
+    // How many timers may wait in the inbox for a loop to wake by itself: each is kept alive by it, also when it is disposed of.
+    private const int MostTimersLeft = 256;
+
     private readonly RunQueue _run = new();
     private readonly Inbox _inbox;
     private readonly int _operationBudget;
@@ -13,6 +16,7 @@ internal sealed class LoopWorkQueue : WorkQueue
     private readonly Lock _claiming = new();
     private readonly List<RunEntry> _leftBehind = []; // what was still in the inbox when it was sealed
     private MarkedInt64 _isSealed; // 0 or 1
+    private int _timersLeft; // since the loop last took the inbox; approximate, for threads count it without a lock
 
     internal LoopWorkQueue(LoopOptions options)
     {
@@ -79,8 +83,11 @@ internal sealed class LoopWorkQueue : WorkQueue
             return false;
         var entry = new RunEntry(work);
         _inbox.Enqueue(Mark.InboxPut, entry);
-        return Pay(State.WakeFor(deadline)) || WasTaken(entry);
+        return Pay(++_timersLeft < MostTimersLeft ? State.WakeFor(deadline) : State.Wake()) || WasTaken(entry);
     }
+
+    /// <summary>What was posted for a later time, or is about to be, is due at <paramref name="deadline"/> now. False: the loop has stopped.</summary>
+    internal bool WakeFor(long deadline) => Pay(State.WakeFor(deadline));
 
     private bool Pay(WakeDebt debt)
     {
@@ -129,6 +136,8 @@ internal sealed class LoopWorkQueue : WorkQueue
     /// </summary>
     internal void TakeInbox(int most)
     {
+        if (_timersLeft != 0)
+            _timersLeft = 0; // before they are taken: one that comes meanwhile is counted twice rather than not at all
         for (int left = most; left > 0 && _inbox.TryDequeue(Mark.InboxTake, out RunEntry entry); left--)
         {
             _run.Enqueue(entry);
@@ -146,6 +155,9 @@ internal sealed class LoopWorkQueue : WorkQueue
             done++;
             RefillBudget(_operationBudget, _byteBudget);
             entry.Invoke();
+            // What it set must not reach the next, whose awaits would not come back here. One that throws: OnUnhandled does the same.
+            if (SynchronizationContext.Current != Context)
+                SynchronizationContext.SetSynchronizationContext(Context);
         }
     }
 }

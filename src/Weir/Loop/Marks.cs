@@ -7,7 +7,7 @@ namespace Weir;
 /// one thread run at a time changes threads at them, and decides when a store becomes visible to the others.
 /// </summary>
 /// <remarks>
-/// Nothing else is marked: how an awaiting caller and the completion meet (<see cref="LoopAwaitable"/>), what timers count on their way and
+/// Nothing else is marked: how an awaiting caller and the completion meet (<see cref="LoopAwaitable"/>), what timers are set to on their way and
 /// the statistics happen between two marks, as one step.
 /// </remarks>
 internal static class Marks

@@ -13,6 +13,7 @@ public sealed class TaskGroup
     private readonly CancellationTokenSource _cancellation;
     private readonly TaskCompletionSource _allEnded = new();
     private readonly List<Exception> _failures = [];
+    private readonly bool _withoutContext = SynchronizationContext.Current == null; // where RunAsync was called, and waits
     private int _running;
     private bool _closed;
 
@@ -20,14 +21,17 @@ public sealed class TaskGroup
     {
         _loop = loop;
         _cancellation = CancellationTokenSource.CreateLinkedTokenSource(outer);
+        CancellationToken = _cancellation.Token; // a copy, which outlives the source
     }
 
     /// <summary>Cancelled when a task of the group failed, when <see cref="Cancel"/> was called, or when the token given to RunAsync was.</summary>
-    public CancellationToken CancellationToken => _cancellation.Token;
+    public CancellationToken CancellationToken { get; }
 
     /// <summary>
     /// Runs <paramref name="body"/> with a group on the current loop; completes when the body and all tasks spawned in the group have ended.
     /// </summary>
+    /// <exception cref="InvalidOperationException">No loop runs on this thread.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled, and no task failed.</exception>
     /// <exception cref="AggregateException">Several tasks failed, each for a reason of its own. One failure is thrown as it is.</exception>
     public static async Task RunAsync(Func<TaskGroup, Task> body, CancellationToken cancellationToken = default)
     {
@@ -57,8 +61,12 @@ public sealed class TaskGroup
         Start(body, name);
     }
 
-    /// <summary>Asks all tasks of the group to end.</summary>
-    public void Cancel() => _cancellation.Cancel();
+    /// <summary>Asks all tasks of the group to end. Does nothing once it has ended.</summary>
+    public void Cancel()
+    {
+        if (!_closed)
+            _cancellation.Cancel();
+    }
 
     private void Start(Func<CancellationToken, Task> body, string? name)
     {
@@ -95,7 +103,12 @@ public sealed class TaskGroup
         if (--_running == 0)
         {
             _closed = true;
+            // RunAsync goes on right here, with the context that it was called with.
+            SynchronizationContext? context = SynchronizationContext.Current;
+            if (_withoutContext)
+                SynchronizationContext.SetSynchronizationContext(null);
             _allEnded.SetResult();
+            SynchronizationContext.SetSynchronizationContext(context);
         }
     }
 

@@ -35,10 +35,7 @@ internal struct TimerHeap
     public void Push(TimerNode node)
     {
         if (_count == _entries.Length)
-        {
             Array.Resize(ref _entries, _count * 2);
-        }
-
         SiftUp(_count++, new Entry { Deadline = node.Deadline, Order = node.Order, Node = node });
     }
 
@@ -50,10 +47,7 @@ internal struct TimerHeap
             ref Entry top = ref _entries[0];
             node = top.Node;
             if (top.IsAlive)
-            {
                 return true;
-            }
-
             Pop();
         }
 
@@ -67,9 +61,7 @@ internal struct TimerHeap
         Entry last = _entries[--_count];
         _entries[_count] = default;
         if (_count > 0)
-        {
             SiftDown(0, last);
-        }
     }
 
     /// <summary>Removes every dead entry, in linear time.</summary>
@@ -79,17 +71,13 @@ internal struct TimerHeap
         for (int i = 0; i < _count; i++)
         {
             if (_entries[i].IsAlive)
-            {
                 _entries[kept++] = _entries[i];
-            }
         }
 
         Array.Clear(_entries, kept, _count - kept);
         _count = kept;
         for (int i = (kept - 2) / Arity; i >= 0 && kept > 1; i--)
-        {
             SiftDown(i, _entries[i]);
-        }
     }
 
     /// <summary>The latest living deadline that is at most <paramref name="limit"/> among the first <paramref name="most"/> entries; else <paramref name="floor"/>.</summary>
@@ -99,9 +87,7 @@ internal struct TimerHeap
         foreach (ref readonly Entry entry in _entries.AsSpan(0, Math.Min(_count, most)))
         {
             if (entry.Deadline > latest && entry.Deadline <= limit && entry.IsAlive)
-            {
                 latest = entry.Deadline;
-            }
         }
 
         return latest;
@@ -114,10 +100,7 @@ internal struct TimerHeap
         {
             int parent = (hole - 1) / Arity;
             if (!entry.IsBefore(entries[parent]))
-            {
                 break;
-            }
-
             entries[hole] = entries[parent];
             hole = parent;
         }
@@ -132,25 +115,17 @@ internal struct TimerHeap
         {
             int first = (hole * Arity) + 1;
             if (first >= entries.Length)
-            {
                 break;
-            }
-
             int least = first;
             int end = Math.Min(first + Arity, entries.Length);
             for (int child = first + 1; child < end; child++)
             {
                 if (entries[child].IsBefore(entries[least]))
-                {
                     least = child;
-                }
             }
 
             if (!entries[least].IsBefore(entry))
-            {
                 break;
-            }
-
             entries[hole] = entries[least];
             hole = least;
         }

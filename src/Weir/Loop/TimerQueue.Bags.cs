@@ -33,9 +33,7 @@ internal sealed partial class TimerQueue
                     // Whether this slot speaks for the node does not matter: what is armed here is armed.
                     TimerNode node = chunk.Nodes[i];
                     if (node.Order != 0 && node.Deadline > latest && node.Deadline <= limit)
-                    {
                         latest = node.Deadline;
-                    }
                 }
             }
 

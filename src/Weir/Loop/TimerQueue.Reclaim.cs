@@ -14,9 +14,7 @@ internal sealed partial class TimerQueue
     private void Reclaim()
     {
         if (IsMostlyDead)
-        {
             Sweep();
-        }
 
         // Twice as many may be in use before the next look, so that what a look costs is spread over as many armings.
         _room = Math.Max(DeadAllowance, 2 * (SlotsInUse));
@@ -36,9 +34,7 @@ internal sealed partial class TimerQueue
         for (int level = 0; level < Levels; level++)
         {
             for (ulong left = _occupied[level]; left != 0; left &= left - 1)
-            {
                 Compact((level * Slots) + BitOperations.TrailingZeroCount(left));
-            }
         }
     }
 
@@ -51,9 +47,7 @@ internal sealed partial class TimerQueue
         _slots = 0;
         _spare = null;
         for (int number = _chunkCount; number > 0; number--)
-        {
             Spare(_chunks[number]);
-        }
     }
 
     /// <summary>
@@ -104,17 +98,12 @@ internal sealed partial class TimerQueue
         target.Truncate(filled);
         target.Previous = null;
         if (target == first)
-        {
             return;
-        }
 
         // Only the chunk on top may have room.
         Chunk last = first;
         while (last.Previous != target)
-        {
             last = last.Previous!;
-        }
-
         last.Previous = null;
         target.Previous = first;
         bag.Top = target;

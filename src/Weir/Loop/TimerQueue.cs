@@ -106,17 +106,12 @@ internal sealed partial class TimerQueue
             while (_armed > 0)
             {
                 if (_near.TryPeek(out TimerNode node))
-                {
                     return node.Deadline;
-                }
-
                 int index = FirstBag();
                 ref Bag bag = ref _bags[index];
                 bool mostlyDead = bag.Count - _armed > _armed;
                 if (bag.IsBoundExact || (bag.Count > LookLimit && !mostlyDead))
-                {
                     return bag.Bound;
-                }
 
                 // Few slots, or at least every second one dead, and each dead one is met once only.
                 Refile(index);
@@ -149,9 +144,7 @@ internal sealed partial class TimerQueue
         {
             File(node);
             if (SlotsInUse > _room)
-            {
                 Reclaim();
-            }
         }
     }
 
@@ -162,10 +155,7 @@ internal sealed partial class TimerQueue
     {
         AssertOwned(node);
         if (node.Order == 0)
-        {
             return false;
-        }
-
         node.Order = 0;
         _armed--;
         return true;
@@ -187,10 +177,7 @@ internal sealed partial class TimerQueue
             {
                 // All bags are later than the heap, so its first is the first of all.
                 if (node.Deadline > now)
-                {
                     return null;
-                }
-
                 _near.Pop();
                 node.Order = 0;
                 _armed--;
@@ -224,16 +211,10 @@ internal sealed partial class TimerQueue
     {
         // Whoever asks is about to sleep: a good moment to tidy up, which cancelling leaves to others.
         if (IsMostlyDead)
-        {
             Reclaim();
-        }
-
         long first = NextDeadline;
         if (slack <= 0 || first == long.MaxValue)
-        {
             return first;
-        }
-
         long limit = DeadlineAfter(first, slack);
         long latest = _near.LatestUpTo(limit, first, LookLimit);
         int index = FirstBag();
@@ -289,10 +270,7 @@ internal sealed partial class TimerQueue
         while (chunk is not null)
         {
             for (ulong left = chunk.Survey(); left != 0; left &= left - 1)
-            {
                 File(chunk.Nodes[BitOperations.TrailingZeroCount(left)]);
-            }
-
             Chunk? next = chunk.Previous;
             Spare(chunk);
             chunk = next;
@@ -307,9 +285,7 @@ internal sealed partial class TimerQueue
         for (int level = 0; level < Levels; level++)
         {
             if (_occupied[level] != 0)
-            {
                 return (level * Slots) + BitOperations.TrailingZeroCount(_occupied[level]);
-            }
         }
 
         return -1;
@@ -332,18 +308,14 @@ internal sealed partial class TimerQueue
             // Places are ints: past 2^31 slots there is no telling them apart.
             _ = checked((_chunkCount + 2) * Chunk.Capacity);
             if (++_chunkCount == _chunks.Length)
-            {
                 Array.Resize(ref _chunks, _chunkCount * 2);
-            }
 
             // Place 0 means none, so there is no chunk 0.
             chunk = new Chunk(_chunkCount);
             _chunks[_chunkCount] = chunk;
         }
         else
-        {
             _spare = chunk.Previous;
-        }
 
         chunk.Previous = bag.Top;
         bag.Top = chunk;

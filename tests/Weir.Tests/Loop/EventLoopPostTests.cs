@@ -193,6 +193,58 @@ public class EventLoopPostTests : LoopTests
     }
 
     [ThreadedFact]
+    public void A_post_that_meets_the_end_does_not_wait_for_what_runs_last()
+    {
+        for (int run = 0; run < 200; run++)
+        {
+            Lock posting = new();
+            bool ended = false;
+            Task? poster = null;
+            TestLoop.Run(
+                async () =>
+                {
+                    EventLoop loop = EventLoop.Current!;
+                    using var started = new ManualResetEventSlim();
+                    poster = OnThread(() =>
+                    {
+                        started.Set();
+                        bool accepted;
+                        do
+                        {
+                            lock (posting)
+                                accepted = loop.Post(static _ => { }, null);
+                        }
+                        while (accepted);
+                    });
+                    _ = loop.Spawn(async () =>
+                    {
+                        await UntilTheEnd(loop);
+                        await UntilTheEnd(loop); // begun while the loop unwinds its waits: nothing runs later than this one's end
+                        lock (posting)
+                            ended = true;
+                    });
+                    Assert.True(started.Wait(TestLoop.Limit));
+                    await EventLoop.Yield();
+                },
+                Options(o => o.StopTimeout = TimeSpan.Zero));
+            TestLoop.Within(poster!);
+            Assert.True(ended);
+        }
+
+        static async Task UntilTheEnd(EventLoop loop)
+        {
+            try
+            {
+                await loop.Delay(TimeSpan.FromHours(1));
+            }
+            catch (ObjectDisposedException)
+            {
+                // The end.
+            }
+        }
+    }
+
+    [ThreadedFact]
     public void A_wake_up_in_flight_when_the_loop_ends_reaches_the_loops_own_descriptor()
     {
         // Writes to closed or foreign descriptors show as calls that fail or do not return eight bytes.

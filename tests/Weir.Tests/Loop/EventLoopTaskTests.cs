@@ -87,6 +87,81 @@ public class EventLoopTaskTests : LoopTests
             Assert.True(loop.IsCurrent);
         });
 
+    [Fact]
+    public void A_function_invoked_from_the_loop_itself_brings_its_result_back_without_leaving_the_loop()
+        => Run(async loop =>
+        {
+            Assert.Equal(9, await loop.InvokeAsync(async () =>
+            {
+                await EventLoop.Yield();
+                return 9;
+            }));
+            Assert.True(loop.IsCurrent);
+            Assert.Equal(0, loop.Statistics.Posts); // nothing came back from elsewhere
+        });
+
+    [Fact]
+    public void Code_on_the_loop_that_runs_without_a_context_stays_there_when_it_awaits_what_it_spawned()
+        => Run(async loop =>
+        {
+            await WithoutContext();
+            Assert.Same(loop.SynchronizationContext, SynchronizationContext.Current);
+
+            async Task WithoutContext()
+            {
+                await loop.Delay(TimeSpan.FromTicks(1)).ConfigureAwait(false);
+                AssertHere();
+                await loop.Spawn(() => Task.CompletedTask);
+                AssertHere();
+                await loop.Spawn(async () =>
+                {
+                    await EventLoop.Yield();
+                    Assert.Same(loop.SynchronizationContext, SynchronizationContext.Current);
+                }).ConfigureAwait(false);
+                AssertHere();
+                Assert.Equal(9, await loop.InvokeAsync(() => new ValueTask<int>(9)));
+                AssertHere();
+                await TaskGroup.RunAsync(group =>
+                {
+                    group.Spawn(async _ => await EventLoop.Yield());
+                    return Task.CompletedTask;
+                });
+                AssertHere();
+            }
+
+            void AssertHere()
+            {
+                Assert.True(loop.IsCurrent);
+                Assert.Null(SynchronizationContext.Current);
+            }
+        });
+
+    [ThreadedFact]
+    public void Who_awaits_a_task_of_the_loop_without_its_context_is_resumed_on_the_thread_pool()
+        => Run(async loop =>
+        {
+            var go = new TaskCompletionSource();
+            Task task = loop.Spawn(() => go.Task);
+            var awaiting = new TaskCompletionSource();
+            Task other = Task.Run(async () =>
+            {
+                Task wait = Wait();
+                awaiting.SetResult();
+                await wait;
+            });
+            await awaiting.Task;
+            loop.Post(go.SetResult);
+            await task.ConfigureAwait(false); // nobody could tell it from the other one
+            Assert.False(loop.IsCurrent);
+            await other;
+
+            async Task Wait()
+            {
+                await task;
+                Assert.Null(EventLoop.Current);
+            }
+        });
+
     [ThreadedFact]
     public void Tasks_spawned_from_many_threads_all_run()
         => Run(async loop =>
@@ -209,10 +284,12 @@ public class EventLoopTaskTests : LoopTests
             o => o.Instruments.Add(new Recorder("a", [], hook))));
     }
 
-    [Fact]
-    public void A_hook_that_posts_before_a_sleep_is_served_before_it()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_hook_that_posts_or_sets_a_timer_before_a_sleep_is_served_before_it(bool timer)
     {
-        var instrument = new PostingInstrument();
+        var instrument = new PostingInstrument(timer);
         Run(
             async loop =>
             {
@@ -222,7 +299,7 @@ public class EventLoopTaskTests : LoopTests
             o => o.Instruments.Add(instrument));
     }
 
-    private sealed class PostingInstrument : LoopInstrument
+    private sealed class PostingInstrument(bool timer) : LoopInstrument
     {
         internal bool Armed;
         internal readonly TaskCompletionSource Ran = new();
@@ -232,7 +309,16 @@ public class EventLoopTaskTests : LoopTests
             if (!Armed)
                 return;
             Armed = false;
-            loop.Post(Ran.SetResult);
+            if (timer)
+                _ = Delay(loop);
+            else
+                loop.Post(Ran.SetResult);
+        }
+
+        private async Task Delay(EventLoop loop)
+        {
+            await loop.Delay(TimeSpan.FromMilliseconds(1));
+            Ran.SetResult();
         }
     }
 

@@ -215,6 +215,37 @@ public class LoopContextTests : LoopTests
         Assert.Equal([null, null, null], seen);
     }
 
+    [Fact]
+    public void What_one_entry_does_to_the_context_does_not_reach_the_next()
+        => Run(async loop =>
+        {
+            SynchronizationContext? seen = null;
+            loop.Post(_ => SynchronizationContext.SetSynchronizationContext(null), null);
+            loop.Post(_ => seen = SynchronizationContext.Current, null);
+            await EventLoop.Yield();
+            Assert.Same(loop.SynchronizationContext, seen);
+            await Leave();
+            Assert.Same(loop.SynchronizationContext, SynchronizationContext.Current);
+
+            async Task Leave()
+            {
+                await loop.Delay(TimeSpan.FromTicks(1));
+                SynchronizationContext.SetSynchronizationContext(new SynchronizationContext());
+            }
+        });
+
+    [ThreadedFact]
+    public void A_task_whose_body_changes_the_context_ends_on_the_loop()
+        => Run(async loop =>
+        {
+            await loop.Spawn(() =>
+            {
+                SynchronizationContext.SetSynchronizationContext(null);
+                return OnThread(() => UntilAsleep(loop));
+            });
+            Assert.Empty(loop.Tasks);
+        });
+
     [ThreadedFact]
     public void A_send_from_one_loop_to_another_works()
         => Run(async first =>

@@ -358,12 +358,14 @@ public sealed class LoopStepperTests : IDisposable
         ThrowOutcome(stepper);
     }
 
-    [Fact]
-    public void A_loop_that_spins_stops_at_every_look()
+    [Theory]
+    [InlineData(TimeSpan.TicksPerHour)]
+    [InlineData(long.MaxValue)]
+    public void A_loop_that_spins_stops_at_every_look(long spin)
     {
         LoopStepper stepper = Make(
             loop => loop.Delay(Timeout.InfiniteTimeSpan, loop.Stopping).AsTask(),
-            o => o.SpinBeforeSleep = TimeSpan.FromHours(1));
+            o => o.SpinBeforeSleep = TimeSpan.FromTicks(spin));
         for (int i = 0; i < 20; i++)
         {
             Assert.True(stepper.Step(out long timeout));
@@ -373,8 +375,43 @@ public sealed class LoopStepperTests : IDisposable
 
         Assert.Equal(0, stepper.Loop.Statistics.Sleeps);
         Assert.Equal(1, stepper.Loop.Statistics.Turns);
-        stepper.Dispose(); // does not spin for an hour
+        stepper.Dispose(); // does not spin to its end
         Assert.Empty(_kernel.OpenNow);
+    }
+
+    [Fact]
+    public void What_a_hook_leaves_at_a_look_ends_the_spin()
+    {
+        var clock = new ManualClockKernel(Kernel.Linux);
+        var instrument = new WaitHook();
+        LoopStepper stepper = Make(
+            loop => loop.Delay(Timeout.InfiniteTimeSpan, loop.Stopping).AsTask(),
+            o =>
+            {
+                o.Kernel = clock;
+                o.SpinBeforeSleep = TimeSpan.FromHours(1);
+                o.Instruments.Add(instrument);
+            });
+        StepSome();
+        bool ran = false;
+        instrument.Next = loop => loop.Post(_ => ran = true, null);
+        StepSome();
+        Assert.True(ran);
+        Task? delay = null;
+        instrument.Next = loop => delay = loop.Delay(TimeSpan.FromMilliseconds(1)).AsTask();
+        StepSome();
+        clock.Advance(TimeSpan.FromMilliseconds(1));
+        StepSome();
+        Assert.True(delay!.IsCompletedSuccessfully);
+        instrument.Next = _ => throw new FormatException();
+        StepSome();
+        Assert.Throws<FormatException>(() => ThrowOutcome(stepper));
+
+        void StepSome()
+        {
+            for (int i = 0; i < 10; i++)
+                stepper.Step(out _);
+        }
     }
 
     [Fact]
@@ -440,6 +477,18 @@ public sealed class LoopStepperTests : IDisposable
                 else
                     deadlines[parked[i]] = timeout < 0 ? long.MaxValue : Kernel.Linux.ClockGetTime(ClockId.Monotonic) + timeout;
             }
+        }
+    }
+
+    private sealed class WaitHook : LoopInstrument
+    {
+        internal Action<EventLoop>? Next;
+
+        public override void WaitStarting(EventLoop loop, long timeout)
+        {
+            Action<EventLoop>? next = Next;
+            Next = null;
+            next?.Invoke(loop);
         }
     }
 

@@ -137,4 +137,24 @@ public class LoopTimeProviderTests : LoopTests
             using var source = new CancellationTokenSource(TimeSpan.FromMilliseconds(1), loop.TimeProvider);
             await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await loop.Delay(TimeSpan.FromHours(1), source.Token));
         });
+
+    [ThreadedFact]
+    public void A_sleeping_loop_is_woken_to_let_go_of_timers_that_other_threads_made_when_they_are_many()
+        => Run(async loop =>
+        {
+            using var sooner = new LoopTimer();
+            sooner.Set(TimeSpan.FromMinutes(30));
+            await OnThread(() =>
+            {
+                UntilAsleepAgain(loop, 1);
+                int made = 0;
+                for (; made < 10_000 && loop.Statistics.WakeUpsSent == 0; made++)
+                    new CancellationTokenSource(TimeSpan.FromHours(1), loop.TimeProvider).Dispose();
+                Assert.InRange(made, 100, 1000);
+                UntilAsleepAgain(loop, 2);
+                // The last one woke it, and was disposed of after that.
+                Assert.InRange(loop.Statistics.Posts, made, made + 1);
+                Assert.InRange(loop.Statistics.Timers, 1, 2);
+            });
+        });
 }

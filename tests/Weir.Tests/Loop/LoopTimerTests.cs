@@ -161,4 +161,27 @@ public class LoopTimerTests : LoopTests
                 await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await wait);
             });
         });
+
+    [ThreadedFact]
+    public void However_often_another_thread_sets_it_the_inbox_of_a_sleeping_loop_holds_it_once()
+        => Run(async loop =>
+        {
+            using var timer = new LoopTimer();
+            timer.Set(TimeSpan.FromHours(1));
+            await OnThread(() =>
+            {
+                UntilAsleepAgain(loop, 1);
+                for (int i = 0; i < 10_000; i++)
+                    timer.Set(TimeSpan.FromHours(2));
+                Assert.Equal(0, Kernel.Count(nameof(Weir.Kernel.Write)));
+            });
+            Assert.Equal(2, loop.Statistics.Posts); // the setting, and the end of that thread
+            ValueTask wait = timer.WaitAsync();
+            await OnThread(() =>
+            {
+                timer.Set(TimeSpan.FromHours(1));
+                timer.Set(TimeSpan.FromTicks(1));
+            });
+            await wait;
+        });
 }

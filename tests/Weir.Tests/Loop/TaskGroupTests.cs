@@ -141,6 +141,20 @@ public class TaskGroupTests : LoopTests
         });
 
     [Fact]
+    public void To_cancel_a_group_that_has_ended_does_nothing()
+        => Run(async _ =>
+        {
+            TaskGroup? ended = null;
+            await TaskGroup.RunAsync(group =>
+            {
+                ended = group;
+                return Task.CompletedTask;
+            });
+            ended!.Cancel();
+            Assert.False(ended.CancellationToken.IsCancellationRequested);
+        });
+
+    [Fact]
     public void A_cancellation_callback_that_throws_is_one_failure_more()
         => Run(async loop =>
         {
