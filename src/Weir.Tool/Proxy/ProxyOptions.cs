@@ -11,7 +11,10 @@ internal sealed class ProxyOptions
     /// <summary>For each address tried.</summary>
     internal TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>A connection on which nothing moves for so long, either way, is closed; zero: never.</summary>
+    /// <summary>
+    /// A connection on which nothing moves for so long, either way, is closed, and reset if a receiver has not taken what was sent to it; zero:
+    /// never.
+    /// </summary>
     internal TimeSpan IdleTimeout { get; init; }
 
     /// <summary>How long connections may go on after <see cref="ProxyServer.Drain"/>.</summary>

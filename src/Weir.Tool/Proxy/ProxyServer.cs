@@ -10,7 +10,8 @@ namespace Weir.Tool.Proxy;
 /// <remarks>For the loop's thread. Order of calls: <see cref="Listen"/>, <see cref="RunAsync"/>, and <see cref="Drain"/> or <see cref="Abort"/> at any time.</remarks>
 internal sealed class ProxyServer : IDisposable
 {
-    // A connection is closed once it was idle for the timeout, at the latest a quarter of it later.
+    // A connection is closed once it was idle for the timeout, at the latest a quarter of it later; two, if the kernel held something for a
+    // receiver when it fell silent.
     private const int TicksPerIdleTimeout = 4;
     private static readonly TimeSpan ShortestTick = TimeSpan.FromMilliseconds(5);
 
@@ -46,8 +47,10 @@ internal sealed class ProxyServer : IDisposable
     /// <summary>Cancelled when connections are cut.</summary>
     internal CancellationToken Aborting => _aborting.Token;
 
+    internal Kernel Kernel => _loop.Kernel;
+
     /// <summary>The kernel's monotonic clock in nanoseconds.</summary>
-    internal long Now => _loop.Kernel.ClockGetTime(ClockId.Monotonic);
+    internal long Now => Kernel.ClockGetTime(ClockId.Monotonic);
 
     /// <summary>Told of each attempt to connect that failed.</summary>
     internal Action<Upstream, EndPoint, Exception>? ConnectFailed { get; set; }
@@ -199,18 +202,25 @@ internal sealed class ProxyServer : IDisposable
                 return;
             }
 
-            Shared.Tick++;
             ProxyConnection? next;
             for (ProxyConnection? connection = _first; connection != null; connection = next)
             {
                 next = connection.Next;
-                // The tick it was last seen in may have been at its end already: hence more than, not as many as.
-                if (Shared.Tick - connection.LastTick > TicksPerIdleTimeout)
+                if (connection.LastTick == Shared.Tick)
+                    continue;
+                if (connection.LookForProgress())
                 {
+                    connection.LastTick = Shared.Tick;
+                }
+                else if (Shared.Tick - connection.LastTick >= TicksPerIdleTimeout)
+                {
+                    // So many ticks are over, after the one it was last seen in, which may have been at its end already.
                     Statistics.IdleClosed++;
-                    connection.Close();
+                    connection.Cut();
                 }
             }
+
+            Shared.Tick++;
         }
 
         _checkingIdle = false;

@@ -64,6 +64,9 @@ public class LimitTests
         Passes_over(address);
     }
 
+    // More than all buffers on the way hold.
+    private static TestServer Endless() => new(socket => TestServer.SendAll(socket, new byte[256 << 20]));
+
     private static void Passes_over(EndPoint full)
     {
         using TestServer server = TestServer.Echo();
@@ -92,6 +95,23 @@ public class LimitTests
         Assert.Null(silent.EndOf());
         Assert.Equal(1, proxy.On(p => p.Statistics.IdleClosed));
         busy.Ping();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_client_that_does_not_take_its_answer_is_reset_after_the_idle_timeout(bool splice)
+    {
+        using TestServer server = Endless();
+        using var proxy = new ProxyHost(new ProxyOptions
+        {
+            Upstreams = [ProxyHost.To(server.EndPoint)],
+            IdleTimeout = TimeSpan.FromMilliseconds(200),
+            MaxPipes = splice ? 8 : 0,
+        });
+        using Socket client = TestServer.Connect(proxy.EndPoint);
+        Assert.True(SpinWait.SpinUntil(() => proxy.On(p => p.Statistics.IdleClosed) == 1, TimeSpan.FromSeconds(30)));
+        Assert.Equal(SocketError.ConnectionReset, client.EndOf());
     }
 
     [Theory]
