@@ -107,12 +107,12 @@ internal sealed class ProxyConnection(ProxyServer server, Connection client)
     }
 
     /// <summary>
-    /// Ends a connection that neither side has ended. In mid-transfer that is a reset, for the same reason as when a side is broken: while a
-    /// receiver is still owed what was read for it.
+    /// Ends a connection that neither side has ended. In mid-transfer that is a reset, for the same reason as when a side is broken: while
+    /// something is <paramref name="moving"/>, or a receiver is still owed what was read for it.
     /// </summary>
-    internal void Cut()
+    internal void Cut(bool moving)
     {
-        if (!_closed && (_toUpstream?.HoldsBytes == true || _toClient?.HoldsBytes == true))
+        if (!_closed && _upstream != null && (moving || _toUpstream?.HoldsBytes == true || _toClient?.HoldsBytes == true))
             Reset();
         else
             Close();

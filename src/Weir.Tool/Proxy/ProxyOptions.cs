@@ -17,7 +17,7 @@ internal sealed class ProxyOptions
     /// </summary>
     internal TimeSpan IdleTimeout { get; init; }
 
-    /// <summary>How long connections may go on after <see cref="ProxyServer.Drain"/>.</summary>
+    /// <summary>How long connections may go on after <see cref="ProxyServer.Drain"/>; those left then are cut as <see cref="ProxyServer.Abort"/> does it.</summary>
     internal TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Connections at a time; more wait in the listeners' backlogs.</summary>

@@ -23,6 +23,8 @@ internal sealed class ProxyServer : IDisposable
     private CancellationTokenSource _accepting = new();
     private TaskCompletionSource? _room;
     private ProxyConnection? _first;
+    private int _drainTick;
+    private int _idleTicks = TicksPerIdleTimeout;
     private bool _draining;
     private bool _checkingIdle;
     private bool _disposed;
@@ -80,6 +82,10 @@ internal sealed class ProxyServer : IDisposable
         if (_draining)
             return;
         _draining = true;
+        // What moves from now on is told from what moved before. This tick ends early, so a connection is idle for one more.
+        Shared.Tick++;
+        _idleTicks++;
+        _drainTick = Shared.Tick;
         foreach (Listener listener in _listeners)
             listener.Dispose();
         ResumeAccepting();
@@ -89,7 +95,10 @@ internal sealed class ProxyServer : IDisposable
             AbortAfterDrainTimeout();
     }
 
-    /// <summary>Stops listening and closes all connections. After the end there is nothing left to close: a second signal may come as late as that.</summary>
+    /// <summary>
+    /// Stops listening and cuts all connections: with a reset those on which something has moved since draining began. After the end there is
+    /// nothing left to cut: a second signal may come as late as that.
+    /// </summary>
     internal void Abort()
     {
         if (_disposed)
@@ -97,7 +106,7 @@ internal sealed class ProxyServer : IDisposable
         Drain();
         _aborting.Cancel();
         for (ProxyConnection? connection = _first; connection != null; connection = connection.Next)
-            connection.Close();
+            connection.Cut(moving: connection.LastTick - _drainTick >= 0);
     }
 
     // The loops below return void: what goes wrong in them is a bug, which the loop's unhandled-exception policy gets to see.
@@ -212,11 +221,11 @@ internal sealed class ProxyServer : IDisposable
                 {
                     connection.LastTick = Shared.Tick;
                 }
-                else if (Shared.Tick - connection.LastTick >= TicksPerIdleTimeout)
+                else if (Shared.Tick - connection.LastTick >= _idleTicks)
                 {
                     // So many ticks are over, after the one it was last seen in, which may have been at its end already.
                     Statistics.IdleClosed++;
-                    connection.Cut();
+                    connection.Cut(moving: false);
                 }
             }
 

@@ -174,6 +174,38 @@ public class LimitTests
     }
 
     [Fact]
+    public void After_the_drain_timeout_a_client_that_has_not_taken_its_answer_is_reset()
+    {
+        using TestServer server = Endless();
+        using var proxy = new ProxyHost(new ProxyOptions { Upstreams = [ProxyHost.To(server.EndPoint)], DrainTimeout = TimeSpan.FromMilliseconds(50) });
+        using Socket client = TestServer.Connect(proxy.EndPoint);
+        client.Hear(1);
+        proxy.Post(p => p.Drain());
+        proxy.WaitForEnd();
+        Assert.Equal(SocketError.ConnectionReset, client.EndOf());
+    }
+
+    [Fact]
+    public void Aborting_resets_what_has_moved_since_draining_began_and_closes_what_has_not()
+    {
+        using TestServer server = TestServer.Echo();
+        using var proxy = new ProxyHost(new ProxyOptions { Upstreams = [ProxyHost.To(server.EndPoint)], DrainTimeout = TimeSpan.FromMinutes(1) });
+        using Socket silent = TestServer.Connect(proxy.EndPoint), busy = TestServer.Connect(proxy.EndPoint);
+        silent.Ping();
+        busy.Ping();
+        proxy.On(p =>
+        {
+            p.Drain();
+            return 0;
+        });
+        busy.Ping();
+        proxy.Post(p => p.Abort());
+        Assert.Equal(SocketError.ConnectionReset, busy.EndOf());
+        Assert.Null(silent.EndOf());
+        proxy.WaitForEnd();
+    }
+
+    [Fact]
     public void Aborting_ends_a_connection_that_is_still_looking_for_its_upstream()
     {
         using var full = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
