@@ -11,7 +11,7 @@ internal sealed class ProxyRun(ProxySettings settings)
 {
     private readonly TextWriter _errors = Console.Error;
     private readonly EventLoop _loop = EventLoop.Current!;
-    private readonly Dictionary<Upstream, string> _complaints = [];
+    private readonly Complaints _complaints = new();
     private readonly ServiceNotifier _service = ServiceNotifier.FromEnvironment();
 
     internal async Task RunAsync()
@@ -20,7 +20,7 @@ internal sealed class ProxyRun(ProxySettings settings)
             await RequireReachable(upstream);
         using Listener? echo = settings.Upstreams.Count > 0 ? null : Listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         IReadOnlyList<Upstream> upstreams = echo == null ? settings.Upstreams : [new Upstream("the echo server inside", [echo.LocalEndPoint])];
-        using var proxy = new ProxyServer(settings.ToOptions(upstreams)) { ConnectFailed = Complain };
+        using var proxy = new ProxyServer(settings.ToOptions(upstreams)) { ConnectFailed = Complain, Connected = _complaints.Forget };
         Listen(proxy);
         _ = echo?.AcceptAllAsync(connection => EchoHandlers.InPlace(connection, EchoHandlers.DefaultMost));
 
@@ -111,10 +111,8 @@ internal sealed class ProxyRun(ProxySettings settings)
     // Once for each new reason, not for each connection that finds the same.
     private void Complain(Upstream upstream, EndPoint address, Exception exception)
     {
-        if (_complaints.TryGetValue(upstream, out string? before) && before == exception.Message)
-            return;
-        _complaints[upstream] = exception.Message;
-        _errors.WriteLine($"weir proxy: {upstream.Name} does not answer: {exception.Message}");
+        if (_complaints.IsNew(upstream, address, exception))
+            _errors.WriteLine($"weir proxy: {upstream.Name} does not answer: {exception.Message}");
     }
 
     // Returns void: it ends with the loop, and a bug in it goes to the loop's unhandled-exception policy.

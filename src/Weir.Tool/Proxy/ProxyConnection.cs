@@ -59,6 +59,7 @@ internal sealed class ProxyConnection(ProxyServer server, Connection client)
                 {
                     Connection connection = await Connection.ConnectAsync(address, server.ConnectOptions, server.Aborting);
                     UpstreamPool.Worked(candidate);
+                    server.Connected?.Invoke(candidate, address);
                     return (candidate, connection);
                 }
                 catch (Exception exception) when (exception is IOException or TimeoutException)

@@ -57,6 +57,9 @@ internal sealed class ProxyServer : IDisposable
     /// <summary>Told of each attempt to connect that failed.</summary>
     internal Action<Upstream, EndPoint, Exception>? ConnectFailed { get; set; }
 
+    /// <summary>Told of each that succeeded.</summary>
+    internal Action<Upstream, EndPoint>? Connected { get; set; }
+
     /// <summary>The addresses listened on, with the ports that the kernel chose.</summary>
     internal IEnumerable<EndPoint> LocalEndPoints => _listeners.Select(listener => listener.LocalEndPoint);
 

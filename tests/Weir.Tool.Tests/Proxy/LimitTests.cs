@@ -34,6 +34,24 @@ public class LimitTests
     }
 
     [Fact]
+    public void Attempts_that_fail_and_those_that_succeed_are_told()
+    {
+        using TestServer server = TestServer.Echo();
+        EndPoint nobody = TestServer.Nobody();
+        using var proxy = new ProxyHost(new ProxyOptions { Upstreams = [ProxyHost.To(nobody, server.EndPoint)] });
+        var told = new List<(EndPoint, bool)>();
+        proxy.On(p =>
+        {
+            p.ConnectFailed = (_, address, _) => told.Add((address, false));
+            p.Connected = (_, address) => told.Add((address, true));
+            return 0;
+        });
+        using Socket client = TestServer.Connect(proxy.EndPoint);
+        client.Ping();
+        Assert.Equal([(nobody, false), (server.EndPoint, true)], proxy.On(_ => told.ToArray()));
+    }
+
+    [Fact]
     public void When_no_upstream_answers_the_client_is_closed()
     {
         using var proxy = new ProxyHost(new ProxyOptions { Upstreams = [ProxyHost.To(TestServer.Nobody()), ProxyHost.To(TestServer.Nobody())] });
