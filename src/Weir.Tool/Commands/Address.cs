@@ -13,7 +13,7 @@ internal static class Address
     private const string UnixPrefix = "unix:";
 
     // struct sockaddr_un has 108 bytes for the path; a path ends with a zero, an abstract name begins with one (unix(7)).
-    private const int MostPathBytes = 107;
+    internal const int MostPathBytes = 107;
 
     /// <summary>
     /// Reads an address. A host name comes back as a <see cref="DnsEndPoint"/>; <c>*</c> and an empty host as one with that host, for what

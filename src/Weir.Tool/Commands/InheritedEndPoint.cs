@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using Weir.Net;
 
 namespace Weir.Tool.Commands;
@@ -70,7 +71,12 @@ internal sealed class InheritedEndPoint : EndPoint
     }
 
     private static InheritedDescriptor Require(InheritedDescriptor descriptor, string text)
-        => descriptor.Kind == InheritedDescriptorKind.Listener
+    {
+        if (descriptor.Kind != InheritedDescriptorKind.Listener)
+            throw new ToolException($"'{text}': fd {descriptor.FileDescriptor} is no stream socket that listens.");
+        // One of another family, such as AF_VSOCK, has an address that is neither.
+        return descriptor.LocalEndPoint is IPEndPoint or UnixDomainSocketEndPoint
             ? descriptor
-            : throw new ToolException($"'{text}': fd {descriptor.FileDescriptor} is no stream socket that listens.");
+            : throw new ToolException($"'{text}': fd {descriptor.FileDescriptor} is neither a TCP nor a unix socket.");
+    }
 }

@@ -12,7 +12,7 @@ internal sealed class ProxyRun(ProxySettings settings)
     private readonly TextWriter _errors = Console.Error;
     private readonly EventLoop _loop = EventLoop.Current!;
     private readonly Complaints _complaints = new();
-    private readonly ServiceNotifier _service = ServiceNotifier.FromEnvironment();
+    private readonly ServiceNotifier _service = ServiceManager.FromEnvironment("proxy");
 
     internal async Task RunAsync()
     {

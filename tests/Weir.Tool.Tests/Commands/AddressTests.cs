@@ -100,5 +100,11 @@ public class AddressTests
     [InlineData("5d")]
     [InlineData("1e3")]
     [InlineData("99999999999h")]
+    [InlineData("nan")]
+    [InlineData("NaNs")]
+    [InlineData("Infinity")]
+    [InlineData("-Infinity")]
+    [InlineData("-∞")]
+    [InlineData("1e400")]
     public void What_is_no_time_is_refused(string text) => Assert.False(Duration.TryParse(text, out _));
 }

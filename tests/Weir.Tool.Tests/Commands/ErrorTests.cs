@@ -18,6 +18,7 @@ public class ErrorTests
     [InlineData("proxy --listen ::1:80", "in brackets")]
     [InlineData("proxy --balance random", "--balance is round-robin or least-connections")]
     [InlineData("proxy --idle-timeout soon", "--idle-timeout takes a time")]
+    [InlineData("proxy --idle-timeout nan", "--idle-timeout takes a time")]
     [InlineData("proxy --connect-timeout 0", "above zero")]
     [InlineData("proxy --max-connections 0", "--max-connections takes a number from 1")]
     [InlineData("proxy --stats -5", "--stats takes a time")]
