@@ -9,7 +9,6 @@ namespace Weir.Tool.Commands;
 /// <summary>A run of <c>weir proxy</c>: the proxy with its console, its signals, and an echo server to show it with.</summary>
 internal sealed class ProxyRun(ProxySettings settings)
 {
-    private readonly TextWriter _errors = Console.Error;
     private readonly EventLoop _loop = EventLoop.Current!;
     private readonly Complaints _complaints = new();
     private readonly ServiceNotifier _service = ServiceManager.FromEnvironment("proxy");
@@ -64,7 +63,7 @@ internal sealed class ProxyRun(ProxySettings settings)
         }
         catch (Exception exception) when (exception is KernelException or TimeoutException)
         {
-            _errors.WriteLine($"weir proxy: nobody answers at {upstream.Name} yet ({exception.Message})");
+            CommandLine.Tell($"weir proxy: nobody answers at {upstream.Name} yet ({exception.Message})");
         }
     }
 
@@ -98,13 +97,13 @@ internal sealed class ProxyRun(ProxySettings settings)
         int active = proxy.Statistics.Active;
         if (signals > 1)
         {
-            _errors.WriteLine($"weir proxy: closing {active} connections");
+            CommandLine.Tell($"weir proxy: closing {active} connections");
             proxy.Abort();
             return;
         }
 
         if (active > 0)
-            _errors.WriteLine($"weir proxy: no longer listening; {active} connections may end within {settings.DrainTimeout.TotalSeconds:0.###} s; a second signal closes them");
+            CommandLine.Tell($"weir proxy: no longer listening; {active} connections may end within {settings.DrainTimeout.TotalSeconds:0.###} s; a second signal closes them");
         proxy.Drain();
     }
 
@@ -112,7 +111,7 @@ internal sealed class ProxyRun(ProxySettings settings)
     private void Complain(Upstream upstream, EndPoint address, Exception exception)
     {
         if (_complaints.IsNew(upstream, address, exception))
-            _errors.WriteLine($"weir proxy: {upstream.Name} does not answer: {exception.Message}");
+            CommandLine.Tell($"weir proxy: {upstream.Name} does not answer: {exception.Message}");
     }
 
     // Returns void: it ends with the loop, and a bug in it goes to the loop's unhandled-exception policy.
@@ -131,7 +130,7 @@ internal sealed class ProxyRun(ProxySettings settings)
             }
 
             if (line.Next() is { } text)
-                _errors.WriteLine(text);
+                CommandLine.Tell(text);
         }
     }
 }

@@ -19,7 +19,7 @@ internal static class ServiceManager
         catch (Exception exception) when (MakesNoSense(exception))
         {
             string message = exception.Message.Split('\n')[0];
-            Console.Error.WriteLine($"weir {command}: the service manager is not told all: {message}");
+            CommandLine.Tell($"weir {command}: the service manager is not told all: {message}");
         }
 
         // The variables have been removed. If those of the watchdog were to blame, the manager can be told of the start at least.
