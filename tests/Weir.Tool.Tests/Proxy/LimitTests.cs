@@ -83,7 +83,9 @@ public class LimitTests
     }
 
     // More than all buffers on the way hold.
-    private static TestServer Endless() => new(socket => TestServer.SendAll(socket, new byte[256 << 20]));
+    private static readonly byte[] Much = new byte[64 << 20];
+
+    private static TestServer Endless() => new(socket => TestServer.SendAll(socket, Much));
 
     private static void Passes_over(EndPoint full)
     {
@@ -124,10 +126,11 @@ public class LimitTests
         using var proxy = new ProxyHost(new ProxyOptions
         {
             Upstreams = [ProxyHost.To(server.EndPoint)],
-            IdleTimeout = TimeSpan.FromMilliseconds(200),
+            IdleTimeout = TimeSpan.FromSeconds(2), // the server must not be held up so long by a busy machine
             MaxPipes = splice ? 8 : 0,
         });
         using Socket client = TestServer.Connect(proxy.EndPoint);
+        client.Hear(1);
         Assert.True(SpinWait.SpinUntil(() => proxy.On(p => p.Statistics.IdleClosed) == 1, TimeSpan.FromSeconds(30)));
         Assert.Equal(SocketError.ConnectionReset, client.EndOf());
     }
@@ -195,7 +198,7 @@ public class LimitTests
     public void After_the_drain_timeout_a_client_that_has_not_taken_its_answer_is_reset()
     {
         using TestServer server = Endless();
-        using var proxy = new ProxyHost(new ProxyOptions { Upstreams = [ProxyHost.To(server.EndPoint)], DrainTimeout = TimeSpan.FromMilliseconds(50) });
+        using var proxy = new ProxyHost(new ProxyOptions { Upstreams = [ProxyHost.To(server.EndPoint)], DrainTimeout = TimeSpan.FromSeconds(1) });
         using Socket client = TestServer.Connect(proxy.EndPoint);
         client.Hear(1);
         proxy.Post(p => p.Drain());
