@@ -13,7 +13,7 @@ internal static class Address
     private const string UnixPrefix = "unix:";
 
     // struct sockaddr_un has 108 bytes for the path; a path ends with a zero, an abstract name begins with one (unix(7)).
-    private const int MostPathBytes = 107;
+    internal const int MostPathBytes = 107;
 
     /// <summary>
     /// Reads an address. A host name comes back as a <see cref="DnsEndPoint"/>; <c>*</c> and an empty host as one with that host, for what
@@ -42,7 +42,8 @@ internal static class Address
 
         if (host.StartsWith('['))
         {
-            if (!host.EndsWith(']') || !IPAddress.TryParse(host[1..^1], out IPAddress? v6) || v6.AddressFamily != AddressFamily.InterNetworkV6)
+            // The framework's parser passes over brackets and a port.
+            if (!host.EndsWith(']') || host.AsSpan(1, host.Length - 2).ContainsAny('[', ']') || !IPAddress.TryParse(host[1..^1], out IPAddress? v6) || v6.AddressFamily != AddressFamily.InterNetworkV6)
             {
                 error = $"'{text}' is no address: {host} is not an IPv6 address in brackets.";
                 return false;
@@ -58,11 +59,12 @@ internal static class Address
             return false;
         }
 
-        if (IsDottedQuad(host))
+        if (IsNumeric(host))
         {
-            if (!IPAddress.TryParse(host, out IPAddress? v4))
+            // "10.0.0", "1" and "010.0.0.1" are IPv4 addresses to the framework, as to inet_aton(3); whoever types them means something else.
+            if (!IPAddress.TryParse(host, out IPAddress? v4) || v4.ToString() != host)
             {
-                error = $"'{text}' is no address: {host} is not an IPv4 address.";
+                error = $"'{text}' is no address: {host} is not an IPv4 address of four numbers from 0 to 255.";
                 return false;
             }
 
@@ -109,8 +111,8 @@ internal static class Address
         return true;
     }
 
-    // "10.0.0" and "1" are IPv4 addresses to the framework and to inet_aton; whoever types them means something else.
-    private static bool IsDottedQuad(string host) => host.Length > 0 && host.All(c => char.IsAsciiDigit(c) || c == '.');
+    // Or hexadecimal, which the framework reads as well.
+    private static bool IsNumeric(string host) => host.Length > 0 && (host.All(c => char.IsAsciiDigit(c) || c == '.') || IPAddress.TryParse(host, out _));
 
     /// <summary>As <see cref="TryParse"/> reads it.</summary>
     internal static string Format(EndPoint endPoint) => endPoint switch

@@ -13,6 +13,7 @@ internal static class CommandLine
 
     internal static int Run(string[] args)
     {
+        _ = Console.Error; // opened now: it takes a descriptor, and there may be none left when there is something to tell
         var root = new RootCommand("Weir: event loops on epoll and io_uring, as tools.")
         {
             EchoCommand.Create(),
@@ -23,7 +24,7 @@ internal static class CommandLine
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            Console.Error.WriteLine($"{NameOf(parsed)}: {parsed.Errors[0].Message.Split((char)10)[0]}");
+            Tell($"{NameOf(parsed)}: {parsed.Errors[0].Message.Split((char)10)[0]}");
             return UsageError;
         }
 
@@ -34,13 +35,28 @@ internal static class CommandLine
         }
         catch (ToolException exception)
         {
-            Console.Error.WriteLine($"{NameOf(parsed)}: {exception.Message}");
+            Tell($"{NameOf(parsed)}: {exception.Message}");
             return exception.ExitCode;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            Console.Error.WriteLine($"{NameOf(parsed)}: {exception.Message}");
+            // Of the kernel's refusals the tool's own calls tell; what else there is comes from the console.
+            string what = exception is KernelException ? "" : "cannot write to standard output: ";
+            Tell($"{NameOf(parsed)}: {what}{exception.Message}");
             return Failure;
+        }
+    }
+
+    /// <summary>Writes a line to standard error. That nobody can read it, or its disk is full, ends nothing.</summary>
+    internal static void Tell(string line)
+    {
+        try
+        {
+            Console.Error.WriteLine(line);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // There is nowhere to tell of it.
         }
     }
 

@@ -22,7 +22,7 @@ internal static class Duration
 
         duration = default;
         const double MostSeconds = 366 * 86400.0;
-        if (!double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value) || value * unit > MostSeconds)
+        if (!double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value) || value * unit is not (>= 0 and <= MostSeconds)) // nor NaN
             return false;
         duration = TimeSpan.FromSeconds(value * unit);
         return true;

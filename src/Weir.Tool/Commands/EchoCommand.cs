@@ -39,7 +39,7 @@ internal static class EchoCommand
     private static async Task ServeAsync(EndPoint[] endPoints, int? buffer)
     {
         EventLoop loop = EventLoop.Current!;
-        ServiceNotifier service = ServiceNotifier.FromEnvironment();
+        ServiceNotifier service = ServiceManager.FromEnvironment("echo");
         using var stop = new CancellationTokenSource();
         using LoopSignals signals = LoopSignals.StopOn(loop, _ => stop.Cancel());
         Listener[] listeners = [.. endPoints.Select(Listen)];

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using Weir.Net;
 
 namespace Weir.Tool.Commands;
@@ -10,6 +11,8 @@ internal sealed class InheritedEndPoint : EndPoint
     private const string Activated = "systemd";
     private const string ByName = "systemd:";
     private const string ByNumber = "fd:";
+
+    private const int MostDescriptors = 1 << 20; // fs.nr_open, unless somebody has raised it
 
     private readonly string _text;
 
@@ -59,6 +62,10 @@ internal sealed class InheritedEndPoint : EndPoint
 
     private static IReadOnlyList<InheritedDescriptor> FromEnvironment()
     {
+        const string Count = "LISTEN_FDS";
+        // A list of so many would be made before the first that is not open is found.
+        if (Environment.GetEnvironmentVariable(Count) is { } text && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count > MostDescriptors)
+            throw new ToolException($"cannot take over sockets: The environment variable {Count} is '{text}', more than a process can have.");
         try
         {
             return InheritedDescriptors.FromEnvironment(unset: false); // several options may ask
@@ -70,7 +77,12 @@ internal sealed class InheritedEndPoint : EndPoint
     }
 
     private static InheritedDescriptor Require(InheritedDescriptor descriptor, string text)
-        => descriptor.Kind == InheritedDescriptorKind.Listener
+    {
+        if (descriptor.Kind != InheritedDescriptorKind.Listener)
+            throw new ToolException($"'{text}': fd {descriptor.FileDescriptor} is no stream socket that listens.");
+        // One of another family, such as AF_VSOCK, has an address that is neither.
+        return descriptor.LocalEndPoint is IPEndPoint or UnixDomainSocketEndPoint
             ? descriptor
-            : throw new ToolException($"'{text}': fd {descriptor.FileDescriptor} is no stream socket that listens.");
+            : throw new ToolException($"'{text}': fd {descriptor.FileDescriptor} is neither a TCP nor a unix socket.");
+    }
 }

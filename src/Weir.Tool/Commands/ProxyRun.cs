@@ -9,10 +9,9 @@ namespace Weir.Tool.Commands;
 /// <summary>A run of <c>weir proxy</c>: the proxy with its console, its signals, and an echo server to show it with.</summary>
 internal sealed class ProxyRun(ProxySettings settings)
 {
-    private readonly TextWriter _errors = Console.Error;
     private readonly EventLoop _loop = EventLoop.Current!;
-    private readonly Dictionary<Upstream, string> _complaints = [];
-    private readonly ServiceNotifier _service = ServiceNotifier.FromEnvironment();
+    private readonly Complaints _complaints = new();
+    private readonly ServiceNotifier _service = ServiceManager.FromEnvironment("proxy");
 
     internal async Task RunAsync()
     {
@@ -20,7 +19,7 @@ internal sealed class ProxyRun(ProxySettings settings)
             await RequireReachable(upstream);
         using Listener? echo = settings.Upstreams.Count > 0 ? null : Listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         IReadOnlyList<Upstream> upstreams = echo == null ? settings.Upstreams : [new Upstream("the echo server inside", [echo.LocalEndPoint])];
-        using var proxy = new ProxyServer(settings.ToOptions(upstreams)) { ConnectFailed = Complain };
+        using var proxy = new ProxyServer(settings.ToOptions(upstreams)) { ConnectFailed = Complain, Connected = _complaints.Forget };
         Listen(proxy);
         _ = echo?.AcceptAllAsync(connection => EchoHandlers.InPlace(connection, EchoHandlers.DefaultMost));
 
@@ -64,7 +63,7 @@ internal sealed class ProxyRun(ProxySettings settings)
         }
         catch (Exception exception) when (exception is KernelException or TimeoutException)
         {
-            _errors.WriteLine($"weir proxy: nobody answers at {upstream.Name} yet ({exception.Message})");
+            CommandLine.Tell($"weir proxy: nobody answers at {upstream.Name} yet ({exception.Message})");
         }
     }
 
@@ -98,23 +97,21 @@ internal sealed class ProxyRun(ProxySettings settings)
         int active = proxy.Statistics.Active;
         if (signals > 1)
         {
-            _errors.WriteLine($"weir proxy: closing {active} connections");
+            CommandLine.Tell($"weir proxy: closing {active} connections");
             proxy.Abort();
             return;
         }
 
         if (active > 0)
-            _errors.WriteLine($"weir proxy: no longer listening; {active} connections may end within {settings.DrainTimeout.TotalSeconds:0.###} s; a second signal closes them");
+            CommandLine.Tell($"weir proxy: no longer listening; {active} connections may end within {settings.DrainTimeout.TotalSeconds:0.###} s; a second signal closes them");
         proxy.Drain();
     }
 
     // Once for each new reason, not for each connection that finds the same.
     private void Complain(Upstream upstream, EndPoint address, Exception exception)
     {
-        if (_complaints.TryGetValue(upstream, out string? before) && before == exception.Message)
-            return;
-        _complaints[upstream] = exception.Message;
-        _errors.WriteLine($"weir proxy: {upstream.Name} does not answer: {exception.Message}");
+        if (_complaints.IsNew(upstream, address, exception))
+            CommandLine.Tell($"weir proxy: {upstream.Name} does not answer: {exception.Message}");
     }
 
     // Returns void: it ends with the loop, and a bug in it goes to the loop's unhandled-exception policy.
@@ -133,7 +130,7 @@ internal sealed class ProxyRun(ProxySettings settings)
             }
 
             if (line.Next() is { } text)
-                _errors.WriteLine(text);
+                CommandLine.Tell(text);
         }
     }
 }

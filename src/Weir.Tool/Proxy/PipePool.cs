@@ -12,13 +12,14 @@ internal sealed class PipePool(int most) : IDisposable
 
     private readonly Stack<SplicePipe> _idle = new();
     private int _left = most;
+    private bool _isOff;
 
     /// <summary>Null: there is none to be had now; use buffers.</summary>
     internal SplicePipe? Rent()
     {
         if (_idle.TryPop(out SplicePipe? pipe))
             return pipe;
-        if (_left <= 0)
+        if (_isOff || _left <= 0)
             return null;
         try
         {
@@ -35,7 +36,7 @@ internal sealed class PipePool(int most) : IDisposable
     /// <summary>Takes a pipe back. One that still holds bytes of a connection that failed is closed.</summary>
     internal void Return(SplicePipe pipe)
     {
-        if (pipe.Count == 0 && _idle.Count < MostIdle)
+        if (pipe.Count == 0 && _idle.Count < MostIdle && !_isOff)
         {
             _idle.Push(pipe);
             return;
@@ -48,8 +49,8 @@ internal sealed class PipePool(int most) : IDisposable
     /// <summary>The kernel, or this kind of socket, cannot splice: no more pipes.</summary>
     internal void SwitchOff()
     {
-        _left = int.MinValue / 2;
-        Dispose();
+        _isOff = true;
+        Trim();
     }
 
     /// <summary>Closes the pipes that nobody uses.</summary>

@@ -7,6 +7,9 @@ namespace Weir.Tool.Proxy;
 internal sealed class ProxyConnection(ProxyServer server, Connection client)
 {
     private Connection? _upstream;
+    private Pump? _toUpstream;
+    private Pump? _toClient;
+    private int _queued;
     private bool _closed;
 
     /// <summary>Neighbours in the server's list.</summary>
@@ -28,8 +31,10 @@ internal sealed class ProxyConnection(ProxyServer server, Connection client)
             (chosen, _upstream) = await ConnectAsync();
             if (_upstream != null && !_closed)
             {
-                Task toUpstream = new Pump(this, client, _upstream, server.Shared, server.Statistics.ToUpstream).RunAsync();
-                await new Pump(this, _upstream, client, server.Shared, server.Statistics.ToClient).RunAsync();
+                _toUpstream = new Pump(this, client, _upstream, server.Shared, server.Statistics.ToUpstream);
+                _toClient = new Pump(this, _upstream, client, server.Shared, server.Statistics.ToClient);
+                Task toUpstream = _toUpstream.RunAsync();
+                await _toClient.RunAsync();
                 await toUpstream;
             }
         }
@@ -54,6 +59,7 @@ internal sealed class ProxyConnection(ProxyServer server, Connection client)
                 {
                     Connection connection = await Connection.ConnectAsync(address, server.ConnectOptions, server.Aborting);
                     UpstreamPool.Worked(candidate);
+                    server.Connected?.Invoke(candidate, address);
                     return (candidate, connection);
                 }
                 catch (Exception exception) when (exception is IOException or TimeoutException)
@@ -86,8 +92,36 @@ internal sealed class ProxyConnection(ProxyServer server, Connection client)
     {
         if (_closed)
             return;
-        _closed = true;
         server.Statistics.Resets++;
+        Reset();
+    }
+
+    /// <summary>
+    /// Whether a receiver has taken something since the last look. It takes what the kernel holds for it, megabytes maybe, long before there
+    /// is room for a pump to write more.
+    /// </summary>
+    internal bool LookForProgress()
+    {
+        int before = _queued;
+        _queued = SendQueue.Length(server.Kernel, client) + (_upstream == null ? 0 : SendQueue.Length(server.Kernel, _upstream));
+        return _queued != before;
+    }
+
+    /// <summary>
+    /// Ends a connection that neither side has ended. In mid-transfer that is a reset, for the same reason as when a side is broken: while
+    /// something is <paramref name="moving"/>, or a receiver is still owed what was read for it.
+    /// </summary>
+    internal void Cut(bool moving)
+    {
+        if (!_closed && _upstream != null && (moving || _toUpstream?.HoldsBytes == true || _toClient?.HoldsBytes == true))
+            Reset();
+        else
+            Close();
+    }
+
+    private void Reset()
+    {
+        _closed = true;
         client.Abort();
         _upstream!.Abort();
     }

@@ -11,10 +11,13 @@ internal sealed class ProxyOptions
     /// <summary>For each address tried.</summary>
     internal TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>A connection on which nothing moves for so long, either way, is closed; zero: never.</summary>
+    /// <summary>
+    /// A connection on which nothing moves for so long, either way, is closed, and reset if a receiver has not taken what was sent to it; zero:
+    /// never.
+    /// </summary>
     internal TimeSpan IdleTimeout { get; init; }
 
-    /// <summary>How long connections may go on after <see cref="ProxyServer.Drain"/>.</summary>
+    /// <summary>How long connections may go on after <see cref="ProxyServer.Drain"/>; those left then are cut as <see cref="ProxyServer.Abort"/> does it.</summary>
     internal TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Connections at a time; more wait in the listeners' backlogs.</summary>

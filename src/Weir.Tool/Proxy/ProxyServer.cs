@@ -10,7 +10,8 @@ namespace Weir.Tool.Proxy;
 /// <remarks>For the loop's thread. Order of calls: <see cref="Listen"/>, <see cref="RunAsync"/>, and <see cref="Drain"/> or <see cref="Abort"/> at any time.</remarks>
 internal sealed class ProxyServer : IDisposable
 {
-    // A connection is closed once it was idle for the timeout, at the latest a quarter of it later.
+    // A connection is closed once it was idle for the timeout, at the latest a quarter of it later; two, if the kernel held something for a
+    // receiver when it fell silent.
     private const int TicksPerIdleTimeout = 4;
     private static readonly TimeSpan ShortestTick = TimeSpan.FromMilliseconds(5);
 
@@ -22,6 +23,8 @@ internal sealed class ProxyServer : IDisposable
     private CancellationTokenSource _accepting = new();
     private TaskCompletionSource? _room;
     private ProxyConnection? _first;
+    private int _drainTick;
+    private int _idleTicks = TicksPerIdleTimeout;
     private bool _draining;
     private bool _checkingIdle;
     private bool _disposed;
@@ -46,11 +49,16 @@ internal sealed class ProxyServer : IDisposable
     /// <summary>Cancelled when connections are cut.</summary>
     internal CancellationToken Aborting => _aborting.Token;
 
+    internal Kernel Kernel => _loop.Kernel;
+
     /// <summary>The kernel's monotonic clock in nanoseconds.</summary>
-    internal long Now => _loop.Kernel.ClockGetTime(ClockId.Monotonic);
+    internal long Now => Kernel.ClockGetTime(ClockId.Monotonic);
 
     /// <summary>Told of each attempt to connect that failed.</summary>
     internal Action<Upstream, EndPoint, Exception>? ConnectFailed { get; set; }
+
+    /// <summary>Told of each that succeeded.</summary>
+    internal Action<Upstream, EndPoint>? Connected { get; set; }
 
     /// <summary>The addresses listened on, with the ports that the kernel chose.</summary>
     internal IEnumerable<EndPoint> LocalEndPoints => _listeners.Select(listener => listener.LocalEndPoint);
@@ -77,6 +85,10 @@ internal sealed class ProxyServer : IDisposable
         if (_draining)
             return;
         _draining = true;
+        // What moves from now on is told from what moved before. This tick ends early, so a connection is idle for one more.
+        Shared.Tick++;
+        _idleTicks++;
+        _drainTick = Shared.Tick;
         foreach (Listener listener in _listeners)
             listener.Dispose();
         ResumeAccepting();
@@ -86,7 +98,10 @@ internal sealed class ProxyServer : IDisposable
             AbortAfterDrainTimeout();
     }
 
-    /// <summary>Stops listening and closes all connections. After the end there is nothing left to close: a second signal may come as late as that.</summary>
+    /// <summary>
+    /// Stops listening and cuts all connections: with a reset those on which something has moved since draining began. After the end there is
+    /// nothing left to cut: a second signal may come as late as that.
+    /// </summary>
     internal void Abort()
     {
         if (_disposed)
@@ -94,7 +109,7 @@ internal sealed class ProxyServer : IDisposable
         Drain();
         _aborting.Cancel();
         for (ProxyConnection? connection = _first; connection != null; connection = connection.Next)
-            connection.Close();
+            connection.Cut(moving: connection.LastTick - _drainTick >= 0);
     }
 
     // The loops below return void: what goes wrong in them is a bug, which the loop's unhandled-exception policy gets to see.
@@ -199,18 +214,25 @@ internal sealed class ProxyServer : IDisposable
                 return;
             }
 
-            Shared.Tick++;
             ProxyConnection? next;
             for (ProxyConnection? connection = _first; connection != null; connection = next)
             {
                 next = connection.Next;
-                // The tick it was last seen in may have been at its end already: hence more than, not as many as.
-                if (Shared.Tick - connection.LastTick > TicksPerIdleTimeout)
+                if (connection.LastTick == Shared.Tick)
+                    continue;
+                if (connection.LookForProgress())
                 {
+                    connection.LastTick = Shared.Tick;
+                }
+                else if (Shared.Tick - connection.LastTick >= _idleTicks)
+                {
+                    // So many ticks are over, after the one it was last seen in, which may have been at its end already.
                     Statistics.IdleClosed++;
-                    connection.Close();
+                    connection.Cut(moving: false);
                 }
             }
+
+            Shared.Tick++;
         }
 
         _checkingIdle = false;

@@ -32,6 +32,10 @@ internal sealed class Pump(ProxyConnection owner, Connection from, Connection to
     private const int EndOfBulk = -1;
 
     private SplicePipe? _pipe;
+    private byte[]? _rest;
+
+    /// <summary>Whether it has read something that the receiver has had no room for yet.</summary>
+    internal bool HoldsBytes => _rest != null || _pipe is { Count: > 0 };
 
     /// <summary>Runs until the sender has ended its side, and passes that on; or until one side is broken, which the owner is told.</summary>
     internal async Task RunAsync()
@@ -51,8 +55,15 @@ internal sealed class Pump(ProxyConnection owner, Connection from, Connection to
                         owner.LastTick = shared.Tick;
                         flow.Bytes += filled;
                         flow.Spliced += filled;
-                        while (to.TryWriteFrom(_pipe) >= 0 && _pipe.Count > 0)
+                        while (true)
+                        {
+                            if (to.TryWriteFrom(_pipe) > 0)
+                                owner.LastTick = shared.Tick;
+                            if (_pipe.Count == 0)
+                                break;
                             await to.WaitWritableAsync();
+                        }
+
                         small = filled < SmallSplice ? small + 1 : 0;
                     }
 
@@ -70,12 +81,7 @@ internal sealed class Pump(ProxyConnection owner, Connection from, Connection to
                 flow.Bytes += count;
                 int written = to.TryWrite(new ReadOnlySpan<byte>(buffer, 0, count));
                 if (written < count)
-                {
-                    byte[] rest = ArrayPool<byte>.Shared.Rent(count - written);
-                    buffer.AsSpan(written, count - written).CopyTo(rest);
-                    await to.WriteAsync(rest.AsMemory(0, count - written));
-                    ArrayPool<byte>.Shared.Return(rest);
-                }
+                    await WriteRestAsync(written, count);
 
                 large = count >= LargeRead ? large + 1 : 0;
             }
@@ -94,6 +100,25 @@ internal sealed class Pump(ProxyConnection owner, Connection from, Connection to
         {
             ReturnPipe();
         }
+    }
+
+    /// <summary>Writes what the receiver did not take at once: from <paramref name="start"/> to <paramref name="end"/> of the shared buffer.</summary>
+    private async Task WriteRestAsync(int start, int end)
+    {
+        int length = end - start, written = 0;
+        _rest = ArrayPool<byte>.Shared.Rent(length);
+        shared.Buffer.AsSpan(start, length).CopyTo(_rest);
+        while (written < length)
+        {
+            await to.WaitWritableAsync();
+            int count = to.TryWrite(_rest.AsSpan(written, length - written));
+            if (count > 0)
+                owner.LastTick = shared.Tick;
+            written += count;
+        }
+
+        ArrayPool<byte>.Shared.Return(_rest);
+        _rest = null;
     }
 
     private int Fill(SplicePipe pipe)

@@ -80,6 +80,56 @@ public class ActivationTests
     }
 
     [Fact]
+    public unsafe void A_socket_of_another_family_is_refused()
+    {
+        const SocketDomain Vsock = (SocketDomain)40;
+        int fd = Kernel.Linux.Socket(Vsock, SocketKind.Stream, 0);
+        if (fd < 0)
+            return; // a kernel without
+        try
+        {
+            uint* anyAddress = stackalloc uint[4] { (uint)Vsock, uint.MaxValue, uint.MaxValue, 0 }; // struct sockaddr_vm
+            Assert.Equal(0, Kernel.Linux.Bind(fd, anyAddress, 16));
+            Assert.Equal(0, Kernel.Linux.Listen(fd, 1));
+            Assert.Contains("neither a TCP nor a unix socket", Assert.Throws<ToolException>(() => Address.ForListening($"fd:{fd}")).Message);
+        }
+        finally
+        {
+            Kernel.Linux.Close(fd);
+        }
+    }
+
+    [Theory]
+    [InlineData("NOTIFY_SOCKET=vsock:2:1")]
+    [InlineData("NOTIFY_SOCKET=relative/path")]
+    [InlineData("NOTIFY_SOCKET=/$(printf %107d 0)")]
+    [InlineData("NOTIFY_SOCKET=/$(printf %200d 0)")]
+    [InlineData("NOTIFY_SOCKET=@weir-test WATCHDOG_USEC=soon")]
+    [InlineData("NOTIFY_SOCKET=@weir-test WATCHDOG_USEC=9223372036854775807")]
+    [InlineData("NOTIFY_SOCKET=@weir-test WATCHDOG_USEC=99999999999999999999")]
+    public void A_service_manager_that_cannot_be_told_is_one_line_and_no_reason_not_to_serve(string variables)
+    {
+        using ToolProcess tool = ToolProcess.StartShell($"export {variables}", "echo", "--listen", "127.0.0.1:0");
+        using (Socket client = TestServer.Connect(IPEndPoint.Parse(ToolProcess.AddressIn(tool.ReadLine()))))
+            client.Ping();
+        tool.Signal(SigTerm);
+        (int exitCode, _, string errors) = tool.WaitForEnd();
+        string line = Assert.Single(errors.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.StartsWith("weir echo: the service manager is not told all: ", line, StringComparison.Ordinal);
+        Assert.Equal(0, exitCode);
+    }
+
+    [Fact]
+    public void A_watchdog_that_makes_no_sense_does_not_keep_the_start_from_being_told()
+    {
+        string name = $"weir-test-{Guid.NewGuid():N}";
+        using var manager = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { ReceiveTimeout = 30_000 };
+        manager.Bind(new UnixDomainSocketEndPoint("\0" + name));
+        using ToolProcess tool = ToolProcess.StartShell($"export NOTIFY_SOCKET=@{name} WATCHDOG_USEC=soon", "proxy", "--listen", "127.0.0.1:0");
+        Assert.Equal("READY=1", Told(manager));
+    }
+
+    [Fact]
     public void A_host_may_be_called_as_it_likes_where_a_port_follows()
     {
         Assert.True(Address.TryParse("systemd:80", out EndPoint endPoint, out _));

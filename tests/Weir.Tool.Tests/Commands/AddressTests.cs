@@ -15,6 +15,9 @@ public class AddressTests
     [InlineData("unix:/run/x.sock", "unix:/run/x.sock")]
     [InlineData("unix:relative", "unix:relative")]
     [InlineData("unix:@name", "unix:@name")]
+    [InlineData("127.0.0.1:65535", "127.0.0.1:65535")]
+    [InlineData("[fe80::1%1]:7000", "[fe80::1%1]:7000")]
+    [InlineData("1host:7000", "1host:7000")]
     public void Addresses_are_read_and_shown_alike(string text, string shown)
     {
         Assert.True(Address.TryParse(text, out EndPoint endPoint, out string error), error);
@@ -33,6 +36,17 @@ public class AddressTests
     [InlineData("[127.0.0.1]:7000")]
     [InlineData("300.1.1.1:80")]
     [InlineData("1.2.3.4.5:80")]
+    [InlineData("1:80")]
+    [InlineData("10.0.1:80")]
+    [InlineData("010.0.0.1:80")]
+    [InlineData("0x7f.0.0.1:80")]
+    [InlineData("10.0.0.:80")]
+    [InlineData("127.0.0.1:65536")]
+    [InlineData("127.0.0.1:+80")]
+    [InlineData("[[::1]]:80")]
+    [InlineData("[[::1]:99]:80")]
+    [InlineData("[]:80")]
+    [InlineData("[:80")]
     [InlineData("bad host:80")]
     [InlineData("unix:")]
     [InlineData("unix:@")]
@@ -49,6 +63,8 @@ public class AddressTests
         Assert.False(Address.TryParse("unix:/" + new string('x', 107), out _, out string error));
         Assert.Contains("at most 107 bytes", error, StringComparison.Ordinal);
         Assert.True(Address.TryParse("unix:/" + new string('x', 106), out _, out _));
+        Assert.False(Address.TryParse("unix:@" + new string('x', 107), out _, out _));
+        Assert.True(Address.TryParse("unix:@" + new string('x', 106), out _, out _));
     }
 
     [Fact]
@@ -84,5 +100,11 @@ public class AddressTests
     [InlineData("5d")]
     [InlineData("1e3")]
     [InlineData("99999999999h")]
+    [InlineData("nan")]
+    [InlineData("NaNs")]
+    [InlineData("Infinity")]
+    [InlineData("-Infinity")]
+    [InlineData("-∞")]
+    [InlineData("1e400")]
     public void What_is_no_time_is_refused(string text) => Assert.False(Duration.TryParse(text, out _));
 }

@@ -18,6 +18,7 @@ public class ErrorTests
     [InlineData("proxy --listen ::1:80", "in brackets")]
     [InlineData("proxy --balance random", "--balance is round-robin or least-connections")]
     [InlineData("proxy --idle-timeout soon", "--idle-timeout takes a time")]
+    [InlineData("proxy --idle-timeout nan", "--idle-timeout takes a time")]
     [InlineData("proxy --connect-timeout 0", "above zero")]
     [InlineData("proxy --max-connections 0", "--max-connections takes a number from 1")]
     [InlineData("proxy --stats -5", "--stats takes a time")]
@@ -64,6 +65,32 @@ public class ErrorTests
     {
         using ToolProcess tool = ToolProcess.StartShell("ulimit -H -n 4000; ulimit -S -n 200", "proxy", "--listen", "127.0.0.1:0", "--max-connections", "1000");
         Assert.StartsWith("listening on", tool.ReadLine(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("exec >/dev/full", "cannot write to standard output: ")]
+    [InlineData("exec >&-", "cannot write to standard output: ")]
+    [InlineData("export LISTEN_PID=$$ LISTEN_FDS=2147483647; set -- \"$@\" --listen systemd", "LISTEN_FDS is '2147483647'")]
+    public void What_the_environment_does_not_permit_is_one_line_and_exit_code_1(string before, string says)
+    {
+        using ToolProcess tool = ToolProcess.StartShell(before, "proxy");
+        OneLine(1, says, tool.WaitForEnd());
+    }
+
+    [Theory]
+    [InlineData("exec 2>/dev/full")]
+    [InlineData("exec 2>&-")]
+    public void Without_standard_error_it_serves_and_fails_as_with_it(string before)
+    {
+        using (ToolProcess failing = ToolProcess.StartShell(before, "proxy", "--listen", "nowhere"))
+            Assert.Equal(2, failing.WaitForEnd().ExitCode);
+        using ToolProcess tool = ToolProcess.StartShell(before, "proxy", "--listen", "127.0.0.1:0", "--to", TestServer.Nobody().ToString());
+        IPEndPoint endPoint = IPEndPoint.Parse(ToolProcess.AddressIn(tool.ReadLine()));
+        for (int i = 0; i < 2; i++)
+        {
+            using Socket client = TestServer.Connect(endPoint);
+            Assert.Null(client.EndOf());
+        }
     }
 
     private static void Fails(int exitCode, string says, params string[] arguments) => OneLine(exitCode, says, ToolProcess.Run(arguments));

@@ -37,6 +37,24 @@ public class LimitTests
     }
 
     [Fact]
+    public void Attempts_that_fail_and_those_that_succeed_are_told()
+    {
+        using TestServer server = TestServer.Echo();
+        EndPoint nobody = TestServer.Nobody();
+        using var proxy = new ProxyHost(new ProxyOptions { Upstreams = [ProxyHost.To(nobody, server.EndPoint)] });
+        var told = new List<(EndPoint, bool)>();
+        proxy.On(p =>
+        {
+            p.ConnectFailed = (_, address, _) => told.Add((address, false));
+            p.Connected = (_, address) => told.Add((address, true));
+            return 0;
+        });
+        using Socket client = TestServer.Connect(proxy.EndPoint);
+        client.Ping();
+        Assert.Equal([(nobody, false), (server.EndPoint, true)], proxy.On(_ => told.ToArray()));
+    }
+
+    [Fact]
     public void When_no_upstream_answers_the_client_is_closed()
     {
         using var proxy = new ProxyHost(new ProxyOptions { Upstreams = [ProxyHost.To(TestServer.Nobody()), ProxyHost.To(TestServer.Nobody())] });
@@ -67,6 +85,11 @@ public class LimitTests
         Passes_over(address);
     }
 
+    // More than all buffers on the way hold.
+    private static readonly byte[] Much = new byte[64 << 20];
+
+    private static TestServer Endless() => new(socket => TestServer.SendAll(socket, Much));
+
     private static void Passes_over(EndPoint full)
     {
         using TestServer server = TestServer.Echo();
@@ -95,6 +118,24 @@ public class LimitTests
         Assert.Null(silent.EndOf());
         Assert.Equal(1, proxy.On(p => p.Statistics.IdleClosed));
         busy.Ping();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_client_that_does_not_take_its_answer_is_reset_after_the_idle_timeout(bool splice)
+    {
+        using TestServer server = Endless();
+        using var proxy = new ProxyHost(new ProxyOptions
+        {
+            Upstreams = [ProxyHost.To(server.EndPoint)],
+            IdleTimeout = TimeSpan.FromSeconds(2), // the server must not be held up so long by a busy machine
+            MaxPipes = splice ? 8 : 0,
+        });
+        using Socket client = TestServer.Connect(proxy.EndPoint);
+        client.Hear(1);
+        Assert.True(SpinWait.SpinUntil(() => proxy.On(p => p.Statistics.IdleClosed) == 1, TimeSpan.FromSeconds(30)));
+        Assert.Equal(SocketError.ConnectionReset, client.EndOf());
     }
 
     [Theory]
@@ -153,6 +194,38 @@ public class LimitTests
         client.Ping();
         proxy.Post(p => p.Drain());
         Assert.Null(client.EndOf());
+        proxy.WaitForEnd();
+    }
+
+    [Fact]
+    public void After_the_drain_timeout_a_client_that_has_not_taken_its_answer_is_reset()
+    {
+        using TestServer server = Endless();
+        using var proxy = new ProxyHost(new ProxyOptions { Upstreams = [ProxyHost.To(server.EndPoint)], DrainTimeout = TimeSpan.FromSeconds(1) });
+        using Socket client = TestServer.Connect(proxy.EndPoint);
+        client.Hear(1);
+        proxy.Post(p => p.Drain());
+        proxy.WaitForEnd();
+        Assert.Equal(SocketError.ConnectionReset, client.EndOf());
+    }
+
+    [Fact]
+    public void Aborting_resets_what_has_moved_since_draining_began_and_closes_what_has_not()
+    {
+        using TestServer server = TestServer.Echo();
+        using var proxy = new ProxyHost(new ProxyOptions { Upstreams = [ProxyHost.To(server.EndPoint)], DrainTimeout = TimeSpan.FromMinutes(1) });
+        using Socket silent = TestServer.Connect(proxy.EndPoint), busy = TestServer.Connect(proxy.EndPoint);
+        silent.Ping();
+        busy.Ping();
+        proxy.On(p =>
+        {
+            p.Drain();
+            return 0;
+        });
+        busy.Ping();
+        proxy.Post(p => p.Abort());
+        Assert.Equal(SocketError.ConnectionReset, busy.EndOf());
+        Assert.Null(silent.EndOf());
         proxy.WaitForEnd();
     }
 

@@ -53,6 +53,40 @@ public class SimulatedProxyTests
         },
         new ExploreOptions { Runs = 20 });
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_client_that_reads_slowly_gets_all_however_short_the_idle_timeout(bool splice) => Sim.Explore(
+        async sim =>
+        {
+            const int Answer = 1_500_000, Piece = 2_000;
+            sim.Network.DefaultLink = new SimLink { Latency = TimeSpan.FromMilliseconds(1) };
+            // On the proxy's own host: from there it comes in large pieces, such as are spliced.
+            var upstream = new IPEndPoint(IPAddress.Loopback, Port + 1);
+            var options = new ProxyOptions { Upstreams = [new Upstream("one", [upstream])], IdleTimeout = TimeSpan.FromSeconds(8), MaxPipes = splice ? 8 : 0 };
+            SimHost host = StartProxy(sim, options);
+            sim.Loop(
+                "one",
+                async () =>
+                {
+                    using Listener listener = Listener.Bind(upstream);
+                    using Connection connection = await listener.AcceptAsync();
+                    await connection.WriteAsync(new byte[Answer]);
+                    Assert.Equal(0, await connection.ReadAsync(new byte[1])); // the client has it all
+                },
+                host.Kernel);
+            await using Connection client = await Reach(new IPEndPoint(IPAddress.Parse("10.0.0.9"), Port));
+            byte[] piece = new byte[Piece];
+            for (int got = 0; got < Answer;)
+            {
+                int count = await client.ReadAsync(piece);
+                Assert.True(count > 0, $"It ended after {got} bytes.");
+                got += count;
+                await EventLoop.Current!.Delay(TimeSpan.FromSeconds(1));
+            }
+        },
+        new ExploreOptions { Runs = 2 });
+
     private static SimHost StartUpstream(Sim sim, string name, string address)
     {
         SimHost host = sim.AddHost(name, address);
@@ -75,20 +109,25 @@ public class SimulatedProxyTests
         return host;
     }
 
-    private static void StartProxy(Sim sim, params string[] upstreams)
+    private static Upstream[] To(params string[] addresses)
+        => [.. addresses.Select(address => new Upstream(address, [new IPEndPoint(IPAddress.Parse(address), Port)]))];
+
+    private static void StartProxy(Sim sim, params string[] upstreams) => StartProxy(sim, new ProxyOptions { Upstreams = To(upstreams) });
+
+    private static SimHost StartProxy(Sim sim, ProxyOptions options)
     {
         SimHost host = sim.AddHost("proxy", "10.0.0.9");
         sim.Loop(
             "proxy",
             async () =>
             {
-                Upstream[] to = [.. upstreams.Select(address => new Upstream(address, [new IPEndPoint(IPAddress.Parse(address), Port)]))];
-                using var proxy = new ProxyServer(new ProxyOptions { Upstreams = to });
+                using var proxy = new ProxyServer(options);
                 using CancellationTokenRegistration stop = EventLoop.Current!.Stopping.Register(proxy.Abort);
                 proxy.Listen(new IPEndPoint(IPAddress.Any, Port));
                 await proxy.RunAsync();
             },
             host.Kernel);
+        return host;
     }
 
     // Sends, says that this was all, and reads to the end meanwhile.
