@@ -46,9 +46,9 @@ public static class InheritedDescriptors
             return [];
         int count = ParseNumber("LISTEN_FDS", countText);
         string[] names = variable("LISTEN_FDNAMES") is { Length: > 0 } text ? text.Split(':') : [];
-        var descriptors = new InheritedDescriptor[count];
+        var descriptors = new List<InheritedDescriptor>(); // as many as there are, whatever is announced
         for (int i = 0; i < count; i++)
-            descriptors[i] = Describe(kernel, First + i, i < names.Length ? names[i] : "unknown");
+            descriptors.Add(Describe(kernel, First + i, i < names.Length ? names[i] : "unknown"));
         return descriptors;
     }
 
