@@ -12,8 +12,6 @@ internal sealed class InheritedEndPoint : EndPoint
     private const string ByName = "systemd:";
     private const string ByNumber = "fd:";
 
-    private const int MostDescriptors = 1 << 20; // fs.nr_open, unless somebody has raised it
-
     private readonly string _text;
 
     private InheritedEndPoint(InheritedDescriptor descriptor, string text)
@@ -62,10 +60,6 @@ internal sealed class InheritedEndPoint : EndPoint
 
     private static IReadOnlyList<InheritedDescriptor> FromEnvironment()
     {
-        const string Count = "LISTEN_FDS";
-        // A list of so many would be made before the first that is not open is found.
-        if (Environment.GetEnvironmentVariable(Count) is { } text && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count > MostDescriptors)
-            throw new ToolException($"cannot take over sockets: The environment variable {Count} is '{text}', more than a process can have.");
         try
         {
             return InheritedDescriptors.FromEnvironment(unset: false); // several options may ask
