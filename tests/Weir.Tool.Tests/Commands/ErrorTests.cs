@@ -28,8 +28,8 @@ public class ErrorTests
     [Theory]
     [InlineData("echo --listen unix:/nonexistent/x", "cannot listen on unix:/nonexistent/x: there is no such directory")]
     [InlineData("echo --listen 192.0.2.1:7000", "cannot listen on 192.0.2.1:7000")]
-    [InlineData("proxy --to xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx:80", "unknown host 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'")]
-    [InlineData("proxy --listen xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx:80", "unknown host 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'")]
+    [InlineData("proxy --to nosuchhost.invalid:80", "unknown host 'nosuchhost.invalid'")]
+    [InlineData("proxy --listen nosuchhost.invalid:80", "unknown host 'nosuchhost.invalid'")]
     [InlineData("proxy --listen 127.0.0.1:0 --to unix:/nonexistent/x", "cannot connect to unix:/nonexistent/x: there is no such socket")]
     [InlineData("proxy --listen 127.0.0.1:0 --to unix:@weir-test-nobody-is-here --connect-timeout 1 --listen unix:/nonexistent/x", "there is no such directory")]
     public void What_cannot_be_done_is_one_line_and_exit_code_1(string arguments, string says) => Fails(1, says, arguments.Split(' '));
