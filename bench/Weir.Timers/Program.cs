@@ -35,6 +35,7 @@ Console.WriteLine($"{count:N0} timers over a minute, {rounds} rounds, medians [l
 Console.WriteLine($"{"",-18}{"Weir",-24}{"Threading.Timer",-31}{"libuv",-31}target");
 Row("insert, ns", round => round.Insert, 30);
 Row("cancel, ns", round => round.Cancel, 30);
+Console.WriteLine($"{"  a bare write",-18}{Spread(weir.Select(round => round.Write)),-24}to each timer, in the same order: what the memory takes here and now");
 Console.WriteLine($"{"  with a sleep",-18}{Spread(weir.Select(round => round.CancelWithSleep)),-24}the loop sleeps when seven eighths are cancelled, and tidies up first");
 Row("move later, ns", round => round.Move, null);
 Row("bytes each", round => round.Bytes, 64);

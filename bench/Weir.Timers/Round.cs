@@ -5,6 +5,9 @@ internal readonly record struct Round(double Insert, double Cancel, double Move,
 {
     /// <summary>Cancelling with a sleep in between, where that makes a difference.</summary>
     public double CancelWithSleep { get; init; }
+
+    /// <summary>A write to each timer in the order of the cancels, where that was measured.</summary>
+    public double Write { get; init; }
 }
 
 /// <summary>What every contestant of a run is given: the same delays and the same random order.</summary>
