@@ -38,7 +38,10 @@ internal sealed partial class TimerQueue
         }
     }
 
-    /// <summary>Drops everything: nothing is armed. The chunks are gone through as they lie in memory.</summary>
+    /// <summary>So many chunks stay when a queue is empty; room for 65,536 nodes.</summary>
+    private const int MostKept = 1024;
+
+    /// <summary>Drops everything: nothing is armed. The chunks are gone through as they lie in memory; what a burst took beyond some is let go of.</summary>
     private void Clear()
     {
         _near.Sweep();
@@ -46,6 +49,12 @@ internal sealed partial class TimerQueue
         Array.Clear(_occupied);
         _slots = 0;
         _spare = null;
+        if (_chunkCount > MostKept)
+        {
+            _chunkCount = MostKept;
+            Array.Resize(ref _chunks, MostKept + 1);
+        }
+
         for (int number = _chunkCount; number > 0; number--)
             Spare(_chunks[number]);
     }

@@ -30,7 +30,8 @@ namespace Weir;
 ///
 /// <para><b>Costs.</b> Arming: a slot of 8 bytes, and a digit count. Cancelling, moving later: a write to the node. A node goes down at least one
 /// level each time it is filed, in practice two or three times in its life; leaving the heap costs the logarithm of the nodes in one tick. Memory:
-/// 40 bytes a node, 8 a slot, and 16 KiB a queue. Slots and heap keep the size of their busiest time; after that nothing is allocated.</para>
+/// 40 bytes a node, 8 a slot, and 16 KiB a queue. Slots and heap keep the size of their busiest time, after which nothing is allocated; when nothing is
+    /// armed any more, slots beyond 65,536 are let go of.</para>
 /// </remarks>
 internal sealed partial class TimerQueue
 {
@@ -277,7 +278,12 @@ internal sealed partial class TimerQueue
         }
     }
 
-    private TimerNode? NodeAt(int place) => _chunks[place >> Chunk.CapacityBits].Nodes[place & (Chunk.Capacity - 1)];
+    // A node may still have a place in a chunk that was let go of.
+    private TimerNode? NodeAt(int place)
+    {
+        int number = place >> Chunk.CapacityBits;
+        return number <= _chunkCount ? _chunks[number].Nodes[place & (Chunk.Capacity - 1)] : null;
+    }
 
     /// <summary>The earliest bag that is not empty, or -1.</summary>
     private int FirstBag()

@@ -296,6 +296,26 @@ public class TimerQueueTests
     }
 
     [Fact]
+    public void Timers_of_a_burst_that_was_cancelled_can_be_armed_again()
+    {
+        Probe[] timers = [.. Enumerable.Range(0, 200_000).Select(_ => new Probe())];
+        for (int round = 0; round < 3; round++)
+        {
+            foreach (Probe timer in timers)
+                _queue.Cancel(timer);
+            Assert.Equal(long.MaxValue, _queue.NextWake(0));
+            Assert.Equal(0, _queue.SlotsInUse);
+            // Later than before: each may have kept its place, had there not been so many.
+            for (int i = timers.Length - 1; i >= 0; i--)
+                _queue.Arm(timers[i], (round * Second) + Second + (i * 1000));
+        }
+
+        for (int i = 0; i < timers.Length; i++)
+            Assert.Same(timers[i], _queue.PopExpired(long.MaxValue));
+        Assert.Null(_queue.PopExpired(long.MaxValue));
+    }
+
+    [Fact]
     public void Once_warm_no_operation_allocates()
     {
         Random random = new(1);
