@@ -24,17 +24,10 @@ internal readonly struct ReturnAwaitable(EventLoop loop) : ICriticalNotifyComple
             ThreadPool.UnsafeQueueUserWorkItem(static continuation => continuation(), continuation, preferLocal: false);
     }
 
+    // The queue puts the loop's context back behind each entry.
     private static void GoOn(Action continuation)
     {
-        SynchronizationContext? context = SynchronizationContext.Current;
         SynchronizationContext.SetSynchronizationContext(null);
-        try
-        {
-            continuation();
-        }
-        finally
-        {
-            SynchronizationContext.SetSynchronizationContext(context);
-        }
+        continuation();
     }
 }

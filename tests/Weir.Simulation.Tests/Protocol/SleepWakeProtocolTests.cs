@@ -50,110 +50,105 @@ public class SleepWakeProtocolTests(ITestOutputHelper output)
 
     [Fact]
     public void A_poster_that_the_loops_end_overtakes_does_not_wait_for_what_runs_last()
-    {
-        ExploreResult result = Sim.Explore(
-            sim =>
+        => Exhaust(sim =>
+        {
+            bool ended = false;
+            EndWithoutPatience(
+                sim,
+                () => ended,
+                async () =>
+                {
+                    EventLoop loop = EventLoop.Current!;
+                    var posted = new ManualResetEventSlim();
+                    _ = EndLast(loop, posted);
+                    sim.Thread("poster", () =>
+                    {
+                        loop.Post(static _ => { }, null);
+                        posted.Set();
+                    });
+                    await EventLoop.Yield();
+                });
+            return Task.CompletedTask;
+
+            async Task EndLast(EventLoop loop, ManualResetEventSlim posted)
             {
-                bool ended = false;
-                sim.AtEnd(() => Assert.True(ended));
-                sim.Loop(
-                    "ending",
-                    async () =>
-                    {
-                        EventLoop loop = EventLoop.Current!;
-                        var posted = new ManualResetEventSlim();
-                        _ = EndLast(loop, posted);
-                        sim.Thread("poster", () =>
-                        {
-                            loop.Post(static _ => { }, null);
-                            posted.Set();
-                        });
-                        await EventLoop.Yield();
-                    },
-                    configure: o => o.StopTimeout = TimeSpan.Zero);
-                return Task.CompletedTask;
+                await UntilTheEnd(loop);
+                await UntilTheEnd(loop); // begun while the loop unwinds its waits: nothing runs later than this one's end
+                Marks.Wait(Mark.SendWait, posted);
+                ended = true;
+            }
 
-                async Task EndLast(EventLoop loop, ManualResetEventSlim posted)
+            static async Task UntilTheEnd(EventLoop loop)
+            {
+                try
                 {
-                    await UntilTheEnd(loop);
-                    await UntilTheEnd(loop); // begun while the loop unwinds its waits: nothing runs later than this one's end
-                    Marks.Wait(Mark.SendWait, posted);
-                    ended = true;
+                    await loop.Delay(TimeSpan.FromHours(1));
                 }
-
-                static async Task UntilTheEnd(EventLoop loop)
+                catch (ObjectDisposedException)
                 {
-                    try
-                    {
-                        await loop.Delay(TimeSpan.FromHours(1));
-                    }
-                    catch (ObjectDisposedException)
-                    {
-                        // The end.
-                    }
+                    // The end.
                 }
-            },
-            Options(world => new ProtocolMemory(world), Preemptions));
-        output.WriteLine($"{result}");
-        Assert.True(result.IsExhausted);
-    }
+            }
+        });
 
     [Fact]
     public void Of_two_threads_that_set_a_timer_the_last_decides_when_the_loop_wakes()
-    {
-        ExploreResult result = Sim.Explore(
-            async sim =>
+        => Exhaust(async sim =>
+        {
+            using var timer = new LoopTimer();
+            timer.Set(TimeSpan.FromHours(1));
+            sim.Thread("later", () => timer.Set(TimeSpan.FromHours(2)));
+            sim.Thread("sooner", () => timer.Set(TimeSpan.FromSeconds(1)));
+            await timer.WaitAsync();
+            Assert.True(sim.Elapsed < TimeSpan.FromSeconds(2) || sim.Elapsed >= TimeSpan.FromHours(2), $"It elapsed after {sim.Elapsed}.");
+        });
+
+    [Fact]
+    public void A_timer_whose_setting_comes_too_late_for_its_loop_ends_the_wait_with_the_loop()
+        => Exhaust(sim =>
+        {
+            bool ended = false;
+            EndWithoutPatience(
+                sim,
+                () => ended,
+                async () =>
+                {
+                    var timer = new LoopTimer();
+                    timer.Set(TimeSpan.Zero);
+                    _ = Wait(timer);
+                    sim.Thread("setter", () => timer.Set(TimeSpan.FromHours(1)));
+                    await EventLoop.Yield();
+                });
+            return Task.CompletedTask;
+
+            async Task Wait(LoopTimer timer)
             {
-                using var timer = new LoopTimer();
-                timer.Set(TimeSpan.FromHours(1));
-                sim.Thread("later", () => timer.Set(TimeSpan.FromHours(2)));
-                sim.Thread("sooner", () => timer.Set(TimeSpan.FromSeconds(1)));
-                await timer.WaitAsync();
-                Assert.True(sim.Elapsed < TimeSpan.FromSeconds(2) || sim.Elapsed >= TimeSpan.FromHours(2), $"It elapsed after {sim.Elapsed}.");
-            },
-            Options(world => new ProtocolMemory(world), Preemptions));
+                try
+                {
+                    await timer.WaitAsync();
+                }
+                catch (ObjectDisposedException)
+                {
+                    // The loop has ended, and the timer with it.
+                }
+
+                ended = true;
+            }
+        });
+
+    // Everything that the bound allows is tried.
+    private void Exhaust(Func<Sim, Task> program)
+    {
+        ExploreResult result = Sim.Explore(program, Options(world => new ProtocolMemory(world), Preemptions));
         output.WriteLine($"{result}");
         Assert.True(result.IsExhausted);
     }
 
-    [Fact]
-    public void A_timer_whose_setting_comes_too_late_for_its_loop_ends_the_wait_with_the_loop()
+    // A loop that gives what it has begun no time to end by itself, and what must be so once it is gone.
+    private static void EndWithoutPatience(Sim sim, Func<bool> condition, Func<Task> main)
     {
-        ExploreResult result = Sim.Explore(
-            sim =>
-            {
-                bool ended = false;
-                sim.AtEnd(() => Assert.True(ended));
-                sim.Loop(
-                    "ending",
-                    async () =>
-                    {
-                        var timer = new LoopTimer();
-                        timer.Set(TimeSpan.Zero);
-                        _ = Wait(timer);
-                        sim.Thread("setter", () => timer.Set(TimeSpan.FromHours(1)));
-                        await EventLoop.Yield();
-                    },
-                    configure: o => o.StopTimeout = TimeSpan.Zero);
-                return Task.CompletedTask;
-
-                async Task Wait(LoopTimer timer)
-                {
-                    try
-                    {
-                        await timer.WaitAsync();
-                    }
-                    catch (ObjectDisposedException)
-                    {
-                        // The loop has ended, and the timer with it.
-                    }
-
-                    ended = true;
-                }
-            },
-            Options(world => new ProtocolMemory(world), Preemptions));
-        output.WriteLine($"{result}");
-        Assert.True(result.IsExhausted);
+        sim.AtEnd(() => Assert.True(condition()));
+        sim.Loop("ending", main, configure: o => o.StopTimeout = TimeSpan.Zero);
     }
 
     internal static ExploreOptions Options(Func<World, StoreBuffers> memory, int preemptions) => new()

@@ -28,7 +28,7 @@ internal sealed partial class UringDriver
         }
 
         if (!more)
-            line.State &= ~(UringState.TakingOrStopping);
+            line.State &= ~UringState.TakingOrStopping;
         if (result is -(int)Errno.ECANCELED or -(int)Errno.EAGAIN)
         {
             if (slot.Reader is { HasResult: false })

@@ -47,7 +47,7 @@ internal sealed partial class UringDriver
         }
 
         if (!more)
-            line.State &= ~(UringState.TakingOrStopping);
+            line.State &= ~UringState.TakingOrStopping;
         int result = completion.Result;
         if (result > 0)
         {
